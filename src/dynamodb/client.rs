@@ -1,0 +1,82 @@
+//! Connections: one for the control plane (the SDK retries), one for data (the engine retries).
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::provider::ProvideCredentials;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{Builder, StalledStreamProtectionConfig};
+use aws_sdk_dynamodb::error::DisplayErrorContext;
+
+use crate::dynamodb::error::credentials_hint;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Attempts of a control-plane call, DescribeTable for instance, before it fails.
+const CONTROL_ATTEMPTS: u32 = 3;
+/// Longest wait for a TCP and TLS handshake.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How to reach one side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientOptions {
+    /// Instead of the region's public endpoint.
+    pub endpoint_url: Option<String>,
+    /// Instead of the environment's or profile's.
+    pub region: Option<String>,
+    /// Named profile of the AWS configuration files.
+    pub profile: Option<String>,
+    /// Longest time for one attempt of one request.
+    pub request_timeout: Duration,
+}
+
+/// The two clients of one side; they share credentials and connections' settings.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// For DescribeTable, CreateTable and the like.
+    pub control: Client,
+    /// For Scan and BatchWriteItem: one attempt a call.
+    pub data: Client,
+    /// The region in force.
+    pub region: String,
+}
+
+/// Loads region and credentials through the AWS default chain and builds the clients. Sends nothing to DynamoDB.
+pub async fn connect(options: &ClientOptions) -> Result<Connection> {
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
+    if let Some(region) = &options.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(profile) = &options.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(url) = &options.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    let shared = loader.load().await;
+    let region = shared.region().map(|region| region.as_ref().to_owned()).ok_or_else(|| {
+        Error::new(ErrorKind::Access, "no region is configured")
+            .hint("set --region or AWS_REGION, or a region in the profile; an emulator takes any, such as us-east-1")
+    })?;
+    let provider = shared.credentials_provider();
+    let provider =
+        provider.ok_or_else(|| credentials_hint(Error::new(ErrorKind::Access, "no credentials are configured")))?;
+    provider.provide_credentials().await.map_err(|error| {
+        let text = DisplayErrorContext(&error).to_string();
+        // The first sentence says it; the rest is a debug dump.
+        let text = text.split(" (").next().unwrap_or_default().to_owned();
+        credentials_hint(Error::new(ErrorKind::Access, format!("no credentials could be loaded: {text}")))
+    })?;
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT.min(options.request_timeout))
+        .operation_attempt_timeout(options.request_timeout)
+        .build();
+    let base = Builder::from(&shared)
+        .timeout_config(timeouts)
+        // A stalled body is ended by the attempt's time-out; a second watchdog would only cost time per request.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+    let control = base.clone().retry_config(RetryConfig::standard().with_max_attempts(CONTROL_ATTEMPTS));
+    let data = base.retry_config(RetryConfig::disabled());
+    Ok(Connection { control: Client::from_conf(control.build()), data: Client::from_conf(data.build()), region })
+}

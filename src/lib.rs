@@ -1,0 +1,47 @@
+//! tableferry moves a DynamoDB table into another one: a parallel segmented scan, rate-limited batch writes, and a journal
+//! from which a killed run resumes.
+//!
+//! # Map
+//!
+//! | layer | modules | may import |
+//! |---|---|---|
+//! | 0 words | [`item`], [`units`], [`error`], [`policy`], [`event`] | each other, downward |
+//! | 1 seams | [`source`], [`transform`], [`sink`], [`checkpoint`] | layer 0 |
+//! | 2 engine | [`engine`] | layers 0-1, tokio, futures, governor, tracing |
+//! | 3 adapters | [`dynamodb`], [`journal`], [`memory`], [`embedded`] | layers 0-1, their own library; never the engine or a sibling |
+//! | 4 front | [`config`], [`report`], [`cli`] | everything |
+//!
+//! `tests/architecture.rs` holds this table.
+//!
+//! # How data passes through
+//!
+//! ```text
+//! source table --pages--> transform -> queue -> packer -> limiter -> batches -> destination table
+//!                                                                        | one outcome per item
+//!                        journal <-- checkpoint <-- watermark <----------'
+//! ```
+//!
+//! An item stays the bytes that DynamoDB sent ([`item::RawItem`]) from the answer of a Scan to the request of a
+//! BatchWriteItem. A segment's cursor moves only when every item before it is acknowledged or a durable dead letter.
+
+pub mod error;
+pub mod event;
+pub mod item;
+pub mod policy;
+pub mod units;
+
+pub mod checkpoint;
+pub mod sink;
+pub mod source;
+pub mod transform;
+
+pub mod engine;
+
+pub mod dynamodb;
+//pub mod embedded;
+pub mod journal;
+pub mod memory;
+
+pub mod cli;
+//pub mod config;
+//pub mod report;
