@@ -38,10 +38,10 @@ pub mod transform;
 pub mod engine;
 
 pub mod dynamodb;
-//pub mod embedded;
+pub mod embedded;
 pub mod journal;
 pub mod memory;
 
 pub mod cli;
-//pub mod config;
-//pub mod report;
+pub mod config;
+pub mod report;

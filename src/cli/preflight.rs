@@ -1,0 +1,153 @@
+//! What is checked before anything is written: both tables are there, fit together, and are not one.
+
+use crate::config::{RunSpec, TableSpec};
+use crate::dynamodb::{ClientOptions, Connection, Table, connect};
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::Identity;
+use crate::units::{Rate, RateSpec, Side};
+
+/// Data that one segment should hold: small enough that many of them keep all workers busy to the end.
+const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
+/// Bounds of the number of segments that is chosen. Each costs at least one request, even when it is empty.
+const SEGMENTS: (u64, u64) = (16, 4096);
+/// When the table's size is not known (it is measured every six hours or so).
+const SEGMENTS_UNKNOWN: u32 = 64;
+
+/// `auto` begins at this share of the capacity ...
+const AUTO_SHARE: f64 = 0.25;
+/// ... or here, when the capacity is not known.
+const AUTO_UNITS: f64 = 500.0;
+
+/// Both ends, connected and described.
+#[derive(Debug)]
+pub struct Ends {
+    /// Clients of the source side.
+    pub source_connection: Connection,
+    /// Clients of the destination side.
+    pub destination_connection: Connection,
+    /// The table to read.
+    pub source: Table,
+    /// The table to write.
+    pub destination: Table,
+}
+
+/// The clients of both sides.
+#[derive(Debug, Clone)]
+pub struct Connections {
+    /// Clients of the source side.
+    pub source: Connection,
+    /// Clients of the destination side.
+    pub destination: Connection,
+}
+
+/// Finds region and credentials of both sides.
+pub async fn connections(spec: &RunSpec) -> Result<Connections> {
+    let side = |place: &'static str| move |error: Error| error.context(place);
+    Ok(Connections {
+        source: connect(&options(&spec.source, spec)).await.map_err(side("source"))?,
+        destination: connect(&options(&spec.destination, spec)).await.map_err(side("destination"))?,
+    })
+}
+
+/// Describes both tables and checks that they fit. With `create`, a missing destination is created first.
+pub async fn ends(connections: Connections, spec: &RunSpec, create: bool) -> Result<Ends> {
+    let Connections { source: source_connection, destination: destination_connection } = connections;
+    let side = |place: &'static str| move |error: Error| error.context(place);
+    let source = Table::describe(&source_connection.control, &spec.source.table).await.map_err(side("source"))?;
+    let to = &destination_connection.control;
+    let destination = match create {
+        true => source.create_like(&source_connection.control, to, &spec.destination.table).await,
+        false => Table::describe(to, &spec.destination.table).await,
+    };
+    let destination = destination.map_err(|error| match error.kind() {
+        ErrorKind::TableMissing => error.context("destination").hint(
+            "create it, or let tableferry create it like the source with --create-destination; check the region and \
+             account if it should be there",
+        ),
+        _ => error.context("destination"),
+    })?;
+    check_fit(&source, &destination)?;
+    Ok(Ends { source_connection, destination_connection, source, destination })
+}
+
+fn options(table: &TableSpec, spec: &RunSpec) -> ClientOptions {
+    ClientOptions {
+        endpoint_url: table.endpoint_url.clone(),
+        region: table.region.clone(),
+        profile: table.profile.clone(),
+        request_timeout: spec.request_timeout,
+    }
+}
+
+fn check_fit(source: &Table, destination: &Table) -> Result<()> {
+    if source.is_same_as(destination) {
+        let message = format!("source and destination are the same table ({})", source.arn());
+        return Err(Error::new(ErrorKind::TableUnfit, message).hint("name another table as --destination"));
+    }
+    let (from, to) = (&source.schema, &destination.schema);
+    if from != to {
+        let message = format!("the key schemas differ: {} has {from}, {} has {to}", source.name, destination.name);
+        return Err(Error::new(ErrorKind::TableUnfit, message)
+            .hint("names and types of the keys must be equal; create the destination with --create-destination"));
+    }
+    Ok(())
+}
+
+impl Ends {
+    /// Refuses a destination that holds items.
+    pub async fn check_empty(&self) -> Result<()> {
+        if self.destination.is_empty(&self.destination_connection.control).await? {
+            return Ok(());
+        }
+        let message = format!("the destination {} is not empty", self.destination.name);
+        Err(Error::new(ErrorKind::TableUnfit, message).hint(
+            "name an empty table; or write over what is there with --into-nonempty (items that the source does not \
+             have will stay)",
+        ))
+    }
+
+    /// What a resumed run must find unchanged.
+    pub fn identity(&self, segments: u32, transform: &str) -> Identity {
+        let pairs = [
+            ("source table", self.source.name.clone()),
+            ("source ARN", self.source.arn().to_owned()),
+            ("source id", self.source.identity()),
+            ("destination table", self.destination.name.clone()),
+            ("destination ARN", self.destination.arn().to_owned()),
+            ("destination id", self.destination.identity()),
+            ("segments", segments.to_string()),
+            ("transforms", transform.to_owned()),
+        ];
+        Identity(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
+    /// Segments for a new run.
+    pub fn choose_segments(&self) -> u32 {
+        match self.source.bytes_estimated() {
+            0 => SEGMENTS_UNKNOWN,
+            bytes => bytes.div_ceil(SEGMENT_BYTES).clamp(SEGMENTS.0, SEGMENTS.1) as u32,
+        }
+    }
+
+    /// The rate to enforce on one side.
+    pub fn rate(&self, side: Side, asked: RateSpec) -> Result<Rate> {
+        let (table, flag) = match side {
+            Side::Read => (&self.source, "--read-rate"),
+            Side::Write => (&self.destination, "--write-rate"),
+        };
+        match (asked, table.capacity(side)) {
+            (RateSpec::Unlimited, _) => Ok(Rate::Unlimited),
+            (RateSpec::Units(units), _) => Ok(Rate::Fixed(units)),
+            (RateSpec::Auto, capacity) => {
+                Ok(Rate::Auto { start: capacity.map_or(AUTO_UNITS, |capacity| capacity * AUTO_SHARE) })
+            }
+            (RateSpec::Percent(percent), Some(capacity)) => Ok(Rate::Fixed(capacity * percent / 100.0)),
+            (RateSpec::Percent(percent), None) => {
+                let message = format!("{flag} {percent}%: the capacity of table {} is not known", table.name);
+                let unit = side.unit();
+                Err(Error::new(ErrorKind::Usage, message)
+                    .hint(format!("give it in units, such as {flag} 4000{unit}, or auto")))
+            }
+        }
+    }
+}

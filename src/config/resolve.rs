@@ -1,0 +1,298 @@
+//! A flag beats an environment variable beats the file beats the default.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use url::{Host, Url};
+
+use super::file::{ConfigFile, TableFile};
+use crate::cli::args::RunArgs;
+use crate::error::{Error, ErrorKind, Result};
+use crate::units::{RateSpec, Side};
+
+/// Looks up an environment variable.
+pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// The environment of this process; an empty variable counts as not set.
+pub fn process_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// One side, resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableSpec {
+    /// Name or ARN.
+    pub table: String,
+    /// Instead of the region's own endpoint.
+    pub endpoint_url: Option<String>,
+    /// Instead of the environment's or profile's.
+    pub region: Option<String>,
+    /// Instead of the environment's.
+    pub profile: Option<String>,
+}
+
+/// What a page of the source reflects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consistency {
+    /// Every write completed before it was requested.
+    Strong,
+    /// Possibly without the last seconds' writes.
+    Eventual,
+}
+
+/// How the operator is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// A bar on a terminal, lines elsewhere.
+    Terminal,
+    /// Events, one JSON object a line.
+    Json,
+    /// Only the summary.
+    Quiet,
+}
+
+/// A run, resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunSpec {
+    /// Where to read.
+    pub source: TableSpec,
+    /// Where to write.
+    pub destination: TableSpec,
+    /// Create a missing destination.
+    pub create_destination: bool,
+    /// Accept a destination that holds items.
+    pub into_nonempty: bool,
+    /// Segments, if the operator chose.
+    pub segments: Option<u32>,
+    /// Kind of reads.
+    pub consistency: Consistency,
+    /// Read capacity.
+    pub read_rate: RateSpec,
+    /// Write capacity.
+    pub write_rate: RateSpec,
+    /// Directory of all runs.
+    pub state_dir: PathBuf,
+    /// Name of this one.
+    pub run: String,
+    /// More dead letters end the run.
+    pub max_dead_letters: u64,
+    /// Time for one attempt.
+    pub request_timeout: Duration,
+    /// Time without any success that ends the run.
+    pub give_up_after: Duration,
+    /// Begin again.
+    pub restart: bool,
+    /// How the operator is told.
+    pub output: Output,
+}
+
+/// File that is read when `--config` names none.
+const DEFAULT_FILE: &str = "tableferry.toml";
+
+/// Lays flags over the environment over the file over the defaults.
+pub fn resolve(args: &RunArgs, environment: &Environment<'_>) -> Result<RunSpec> {
+    let file = match &args.config {
+        Some(path) => ConfigFile::load(path, environment)?,
+        None if Path::new(DEFAULT_FILE).exists() => ConfigFile::load(Path::new(DEFAULT_FILE), environment)?,
+        None => ConfigFile::default(),
+    };
+    if file.source.create.is_some() {
+        return Err(usage("unknown key `source.create`", "did you mean `destination.create`?"));
+    }
+    let source = SideFlags {
+        name: "source",
+        variable: "SOURCE_TABLE",
+        table: &args.source,
+        endpoint_url: args.source_endpoint_url.as_ref().or(args.endpoint_url.as_ref()),
+        region: args.source_region.as_ref().or(args.region.as_ref()),
+        profile: args.source_profile.as_ref().or(args.profile.as_ref()),
+    };
+    let destination = SideFlags {
+        name: "destination",
+        variable: "DESTINATION_TABLE",
+        table: &args.destination,
+        endpoint_url: args.destination_endpoint_url.as_ref().or(args.endpoint_url.as_ref()),
+        region: args.destination_region.as_ref().or(args.region.as_ref()),
+        profile: args.destination_profile.as_ref().or(args.profile.as_ref()),
+    };
+    let source = source.resolve(&file.source, environment)?;
+    let destination = destination.resolve(&file.destination, environment)?;
+    if source == destination {
+        let message = format!("source and destination are the same table ({})", source.table);
+        return Err(Error::new(ErrorKind::TableUnfit, message).hint("name another table as --destination"));
+    }
+    let default_run = || format!("{}-to-{}", short_name(&source.table), short_name(&destination.table));
+    let rate = |side, flag: &str, asked: &Option<String>, written: Option<String>| match asked.clone().or(written) {
+        None => Ok(RateSpec::Auto),
+        Some(text) => RateSpec::parse(side, &text).map_err(|why| usage(&format!("{flag}: {why}"), "give a valid rate")),
+    };
+    Ok(RunSpec {
+        create_destination: args.create_destination || file.destination.create.unwrap_or(false),
+        into_nonempty: args.into_nonempty,
+        segments: args.segments,
+        consistency: if args.eventual { Consistency::Eventual } else { Consistency::Strong },
+        read_rate: rate(Side::Read, "--read-rate", &args.read_rate, file.rate.read)?,
+        write_rate: rate(Side::Write, "--write-rate", &args.write_rate, file.rate.write)?,
+        state_dir: args.state.clone(),
+        run: checked_run(args.run.clone().unwrap_or_else(default_run))?,
+        max_dead_letters: args.max_dead_letters,
+        request_timeout: Duration::from_secs(args.request_timeout),
+        give_up_after: Duration::from_secs(args.give_up_after),
+        restart: args.restart,
+        output: match (args.json, args.quiet) {
+            (true, _) => Output::Json,
+            (false, true) => Output::Quiet,
+            (false, false) => Output::Terminal,
+        },
+        source,
+        destination,
+    })
+}
+
+struct SideFlags<'a> {
+    name: &'static str,
+    variable: &'static str,
+    table: &'a Option<String>,
+    endpoint_url: Option<&'a String>,
+    region: Option<&'a String>,
+    profile: Option<&'a String>,
+}
+
+impl SideFlags<'_> {
+    fn resolve(&self, file: &TableFile, environment: &Environment<'_>) -> Result<TableSpec> {
+        let Self { name, variable, .. } = self;
+        let table = self.table.clone().or_else(|| environment(variable)).or_else(|| file.table.clone());
+        let table = table.filter(|table| !table.is_empty()).ok_or_else(|| {
+            let hint = format!("give --{name}, or set {variable}, or write `table` under [{name}] in {DEFAULT_FILE}");
+            usage(&format!("no {name} table is named"), &hint)
+        })?;
+        let given = self.endpoint_url.cloned().or_else(|| file.endpoint_url.clone());
+        let variables = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"];
+        let endpoint_url = given.or_else(|| variables.into_iter().find_map(environment));
+        if let Some(url) = &endpoint_url {
+            check_endpoint(name, url)?;
+        }
+        Ok(TableSpec {
+            table,
+            endpoint_url,
+            region: self.region.cloned().or_else(|| file.region.clone()),
+            profile: self.profile.cloned().or_else(|| file.profile.clone()),
+        })
+    }
+}
+
+/// Items travel in clear text over `http://`, which is for emulators on this machine.
+fn check_endpoint(side: &str, text: &str) -> Result<()> {
+    let bad = |why: &str, hint: &str| Err(usage(&format!("{side} endpoint {text}: {why}"), hint));
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(error) => return bad(&error.to_string(), "write it like https://dynamodb.us-east-1.amazonaws.com"),
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(usage(&format!("the {side} endpoint contains a user or password"), "use a profile or variables"));
+    }
+    let is_loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => Ipv4Addr::is_loopback(&address),
+        Some(Host::Ipv6(address)) => Ipv6Addr::is_loopback(&address),
+        None => return bad("has no host", "write it like https://dynamodb.us-east-1.amazonaws.com"),
+    };
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if is_loopback => Ok(()),
+        "http" => bad("http:// is for loopback only", "use https://"),
+        _ => bad("is neither https nor http", "use https://"),
+    }
+}
+
+/// The table's name, also of an ARN.
+fn short_name(table: &str) -> &str {
+    table.rsplit('/').next().unwrap_or(table)
+}
+
+fn checked_run(name: String) -> Result<String> {
+    let is_fine = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
+    if !name.is_empty() && name.len() <= 200 && name.chars().all(is_fine) && !name.starts_with('.') {
+        return Ok(name);
+    }
+    Err(usage(&format!("`{name}` cannot name a run"), "use up to 200 letters, digits, `.`, `_` and `-`, as --run"))
+}
+
+fn usage(message: &str, hint: &str) -> Error {
+    Error::new(ErrorKind::Usage, message).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args() -> RunArgs {
+        RunArgs { source: Some("a".into()), destination: Some("b".into()), ..RunArgs::default() }
+    }
+
+    fn nothing(_: &str) -> Option<String> {
+        None
+    }
+
+    #[test]
+    fn a_flag_beats_a_variable_beats_the_file() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("f.toml");
+        std::fs::write(
+            &path,
+            "[source]\ntable='file-s'\nregion='eu-west-1'\n[destination]\ntable='file-d'\ncreate=true",
+        )
+        .expect("written");
+        let environment = |name: &str| (name == "DESTINATION_TABLE").then(|| "env-d".to_owned());
+        let spec = resolve(&RunArgs { config: Some(path.clone()), ..RunArgs::default() }, &environment).expect("valid");
+        assert_eq!((spec.source.table.as_str(), spec.destination.table.as_str()), ("file-s", "env-d"));
+        assert_eq!(spec.source.region.as_deref(), Some("eu-west-1"));
+        assert!(spec.create_destination);
+        assert_eq!(spec.run, "file-s-to-env-d");
+        let spec = resolve(&RunArgs { config: Some(path), ..args() }, &environment).expect("valid");
+        assert_eq!((spec.source.table.as_str(), spec.destination.table.as_str()), ("a", "b"));
+    }
+
+    #[test]
+    fn clear_text_leaves_this_machine_never() {
+        for (url, is_fine) in [
+            ("http://localhost:8000", true),
+            ("http://127.0.0.1:8000", true),
+            ("http://[::1]:8000", true),
+            ("https://dynamodb.us-east-1.amazonaws.com", true),
+            ("http://10.0.0.5:8000", false),
+            ("http://localhost.example.com", false),
+            ("ftp://localhost", false),
+            ("localhost:8000", false),
+            ("https://user:secret@example.com", false),
+            ("nonsense", false),
+        ] {
+            let spec = resolve(&RunArgs { endpoint_url: Some(url.into()), ..args() }, &nothing);
+            assert_eq!(spec.is_ok(), is_fine, "{url}");
+            let variable = |name: &str| (name == "AWS_ENDPOINT_URL_DYNAMODB").then(|| url.to_owned());
+            assert_eq!(resolve(&args(), &variable).is_ok(), is_fine, "{url} from the environment");
+        }
+        let secret = RunArgs { endpoint_url: Some("https://user:secret@example.com".into()), ..args() };
+        assert!(!resolve(&secret, &nothing).expect_err("refused").to_string().contains("secret"));
+    }
+
+    #[test]
+    fn a_table_that_nobody_names_is_asked_for() {
+        let error = resolve(&RunArgs { source: None, ..args() }, &nothing).expect_err("refused");
+        assert!(error.to_string().contains("--source") && error.to_string().contains("SOURCE_TABLE"), "{error}");
+    }
+
+    #[test]
+    fn the_same_table_twice_is_refused() {
+        let twice = RunArgs { destination: Some("a".into()), ..args() };
+        assert_eq!(resolve(&twice, &nothing).expect_err("refused").kind(), ErrorKind::TableUnfit);
+    }
+
+    #[test]
+    fn a_run_cannot_be_named_out_of_its_directory() {
+        for name in ["../x", "a/b", "", ".hidden", "a b"] {
+            assert!(resolve(&RunArgs { run: Some(name.into()), ..args() }, &nothing).is_err(), "{name}");
+        }
+    }
+}

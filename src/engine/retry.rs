@@ -1,0 +1,75 @@
+//! The pace of attempts: full jitter under a doubling bound, and when to give up.
+
+use std::time::Duration;
+
+use rand::RngExt;
+use tokio::time::Instant;
+
+use crate::engine::stats::{Stats, WaitGuard};
+use crate::error::{Error, ErrorKind};
+use crate::event::WaitReason;
+use crate::policy::{Action, action};
+use crate::units::Side;
+
+/// The first backoff is a random time up to this, and the bound doubles with each attempt ...
+const FIRST_BOUND: Duration = Duration::from_millis(50);
+/// ... up to this (AWS's advice is 20 s; a request that waits longer than this only adds to the lag).
+const LAST_BOUND: Duration = Duration::from_secs(10);
+/// An answer that stays damaged this often is not bad luck: somebody else answers, or we read it wrongly.
+const DAMAGED_ATTEMPTS: u32 = 8;
+
+/// The attempts of one request.
+#[derive(Debug)]
+pub struct Retry<'a> {
+    stats: &'a Stats,
+    side: Side,
+    give_up_after: Duration,
+    begun: Instant,
+    failures: u32,
+}
+
+impl<'a> Retry<'a> {
+    /// Before the first attempt.
+    pub fn new(stats: &'a Stats, side: Side, give_up_after: Duration) -> Self {
+        Self { stats, side, give_up_after, begun: Instant::now(), failures: 0 }
+    }
+
+    /// Waits before the next attempt after a throttle or unprocessed items. There is no end to it: the table is alive
+    /// and takes something, if not this.
+    pub async fn back_off(&mut self) {
+        self.stats.add_throttle();
+        let reason = match self.side {
+            Side::Read => WaitReason::SourceThrottles,
+            Side::Write => WaitReason::DestinationThrottles,
+        };
+        self.pause(reason).await;
+    }
+
+    /// Waits before the next attempt after `error`, or returns it when it is time to give up: nothing has succeeded on
+    /// this side for long, or the answers stay damaged.
+    pub async fn after(&mut self, error: Error) -> Result<(), Error> {
+        debug_assert_eq!(action(error.kind()), Action::Retry);
+        let quiet = self.begun.elapsed().min(self.stats.since_success(self.side));
+        let damaged = error.kind() == ErrorKind::MalformedAnswer && self.failures + 1 >= DAMAGED_ATTEMPTS;
+        if quiet >= self.give_up_after || damaged {
+            return Err(error.context(format!("gave up after {} attempts", self.failures + 1)));
+        }
+        tracing::warn!(side = ?self.side, kind = ?error.kind(), failures = self.failures + 1, "request failed, retrying");
+        self.stats.add_retry();
+        let reason = match (error.kind(), self.side) {
+            (ErrorKind::CredentialsExpired, _) => WaitReason::Credentials,
+            (_, Side::Read) => WaitReason::SourceFails,
+            (_, Side::Write) => WaitReason::DestinationFails,
+        };
+        self.pause(reason).await;
+        Ok(())
+    }
+
+    async fn pause(&mut self, reason: WaitReason) {
+        let bound = FIRST_BOUND.saturating_mul(1 << self.failures.min(16)).min(LAST_BOUND);
+        self.failures += 1;
+        let _waiting = WaitGuard::new(self.stats, reason);
+        let share: f64 = rand::rng().random();
+        tokio::time::sleep(bound.mul_f64(share)).await;
+    }
+}

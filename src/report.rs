@@ -1,0 +1,37 @@
+//! What a person or a script sees of a run. Everything here listens to events; nothing here decides anything.
+
+mod bars;
+mod json;
+mod lines;
+mod status;
+mod summary;
+mod words;
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use crate::config::Output;
+use crate::event::{Event, Observer};
+
+pub use status::{StatusView, print_status};
+
+/// The observer for that output: a bar on a terminal, plain lines elsewhere, JSON, or the summary alone.
+pub fn observer(output: Output) -> Arc<dyn Observer> {
+    match output {
+        Output::Json => Arc::new(json::JsonReport::default()),
+        Output::Quiet => Arc::new(SummaryReport),
+        Output::Terminal if std::io::stderr().is_terminal() => Arc::new(bars::BarReport::default()),
+        Output::Terminal => Arc::new(lines::LineReport::default()),
+    }
+}
+
+/// Shows nothing but the end.
+struct SummaryReport;
+
+impl Observer for SummaryReport {
+    fn observe(&self, event: Event) {
+        if let Event::Finished(summary) = event {
+            summary::print(&summary);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Events for scripts: one JSON object a line on stdout.
+
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::event::{Event, Observer};
+
+/// Time between two progress events.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Every event as it comes, progress once a second.
+#[derive(Debug, Default)]
+pub struct JsonReport {
+    last_progress: Mutex<Option<Instant>>,
+}
+
+impl Observer for JsonReport {
+    fn observe(&self, event: Event) {
+        let mut last = self.last_progress.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Event::Progress(_) = event {
+            if last.is_some_and(|last| last.elapsed() < INTERVAL) {
+                return;
+            }
+            *last = Some(Instant::now());
+        }
+        if let Ok(line) = serde_json::to_string(&event) {
+            // A reader that has gone away (`| head`) is no reason to stop a migration.
+            let _ = writeln!(std::io::stdout().lock(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Plain lines where there is no terminal.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{summary, words};
+use crate::event::{Event, Observer};
+
+/// Time between two lines.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// A line every five seconds on stderr; the summary on stdout.
+#[derive(Debug, Default)]
+pub struct LineReport {
+    last: Mutex<Option<Instant>>,
+}
+
+impl Observer for LineReport {
+    fn observe(&self, event: Event) {
+        match event {
+            Event::Started { run, source, destination, segments, resumed } => {
+                let verb = if resumed { "resuming" } else { "copying" };
+                let (source, destination) = (words::plain(&source), words::plain(&destination));
+                eprintln!("{verb} {source} to {destination} in {segments} segments (run {run})");
+            }
+            Event::Progress(progress) => {
+                let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+                if last.is_none_or(|last| last.elapsed() >= INTERVAL) {
+                    // The first one would only say that nothing has happened yet.
+                    if last.is_some() {
+                        eprintln!("{}", words::progress(&progress));
+                    }
+                    *last = Some(Instant::now());
+                }
+            }
+            Event::DeadLetter { .. } => {}
+            Event::Draining => eprintln!("stopping: items that were read are still written"),
+            Event::Finished(summary) => summary::print(&summary),
+        }
+    }
+}
