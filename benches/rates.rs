@@ -117,7 +117,8 @@ async fn drive(table: Arc<Table>, rate: Rate, seconds: u64) -> Vec<Second> {
                 }
                 limiter.throttled();
                 in_flight.congested();
-                tokio::time::sleep(Duration::from_secs_f64(rand::rng().random::<f64>() * bound)).await;
+                let pause = bound * rand::rng().random::<f64>();
+                tokio::time::sleep(Duration::from_secs_f64(pause)).await;
                 bound = f64::min(bound * 2.0, 10.0);
                 batch = left;
                 limiter.acquire(batch.iter().sum()).await;

@@ -2,9 +2,14 @@
 
 use crate::item::RawItem;
 
-/// Why a transform refuses an item.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejection(pub String);
+/// An item that a transform refuses, and why.
+#[derive(Debug, Clone)]
+pub struct Rejection {
+    /// The item as it was handed in.
+    pub item: RawItem,
+    /// Why.
+    pub reason: String,
+}
 
 /// A pure function from one item to zero or more.
 ///
@@ -15,7 +20,7 @@ pub trait Transform: Send + Sync {
     fn name(&self) -> &str;
 
     /// Appends the outputs for `item` to `outputs`; appending nothing drops the item deliberately.
-    fn apply(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), Rejection>;
+    fn apply(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), Box<Rejection>>;
 }
 
 /// Hands every item on as it is.
@@ -27,7 +32,7 @@ impl Transform for PassThrough {
         "pass-through"
     }
 
-    fn apply(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), Rejection> {
+    fn apply(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), Box<Rejection>> {
         outputs.push(item);
         Ok(())
     }

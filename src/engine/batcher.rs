@@ -16,13 +16,31 @@ use crate::sink::SinkLimits;
 /// How long a batch that is not full waits for more: short against a request's time, long against a page's.
 const LINGER: Duration = Duration::from_millis(10);
 
-/// An item on its way, with the page that waits for its answer.
-#[derive(Debug, Clone)]
-pub struct Pending {
+/// Items on their way, and for each the page that waits for its answer.
+#[derive(Debug, Default)]
+pub struct Batch {
     /// What is to be written.
-    pub item: RawItem,
-    /// Whom to tell.
-    pub ticket: Arc<Ticket>,
+    pub items: Vec<RawItem>,
+    /// Whom to tell, item by item.
+    pub tickets: Vec<Arc<Ticket>>,
+}
+
+impl Batch {
+    fn with_capacity(items: usize) -> Self {
+        Self { items: Vec::with_capacity(items), tickets: Vec::with_capacity(items) }
+    }
+
+    /// Appends an item.
+    pub fn push(&mut self, item: RawItem, ticket: Arc<Ticket>) {
+        self.items.push(item);
+        self.tickets.push(ticket);
+    }
+
+    /// Cuts off the second half.
+    pub fn split_off_half(&mut self) -> Self {
+        let middle = self.items.len() / 2;
+        Self { items: self.items.split_off(middle), tickets: self.tickets.split_off(middle) }
+    }
 }
 
 /// An unbounded queue; its bound is the memory budget that readers acquire before a page.
@@ -35,7 +53,7 @@ pub struct Batcher {
 
 #[derive(Debug, Default)]
 struct Queue {
-    items: VecDeque<Pending>,
+    items: VecDeque<(RawItem, Arc<Ticket>)>,
     is_closed: bool,
 }
 
@@ -46,8 +64,8 @@ impl Batcher {
     }
 
     /// Appends a page's items.
-    pub fn push(&self, items: impl Iterator<Item = Pending>) {
-        self.lock().items.extend(items);
+    pub fn push(&self, items: Vec<RawItem>, ticket: &Arc<Ticket>) {
+        self.lock().items.extend(items.into_iter().map(|item| (item, ticket.clone())));
         self.changed.notify_one();
     }
 
@@ -59,7 +77,7 @@ impl Batcher {
 
     /// The next batch: a full one as soon as there is one, else what is there after a short wait. `None` when the queue
     /// is closed and empty. For one caller.
-    pub async fn next(&self) -> Option<Vec<Pending>> {
+    pub async fn next(&self) -> Option<Batch> {
         loop {
             let ready = {
                 let mut queue = self.lock();
@@ -76,29 +94,30 @@ impl Batcher {
         }
     }
 
-    fn cut(&self, items: &mut VecDeque<Pending>) -> Option<Vec<Pending>> {
-        let mut batch: Vec<Pending> = Vec::with_capacity(self.limits.max_items.min(items.len()));
+    fn cut(&self, items: &mut VecDeque<(RawItem, Arc<Ticket>)>) -> Option<Batch> {
+        let mut batch = Batch::with_capacity(self.limits.max_items.min(items.len()));
         let mut put_aside = Vec::new();
         let mut bytes = 0;
-        while batch.len() < self.limits.max_items {
-            let Some(next) = items.pop_front() else { break };
-            let length = next.item.json().len();
-            if !batch.is_empty() && bytes + length > self.limits.max_batch_bytes {
-                items.push_front(next);
+        while batch.items.len() < self.limits.max_items {
+            let Some((item, ticket)) = items.pop_front() else { break };
+            let length = item.json().len();
+            if !batch.items.is_empty() && bytes + length > self.limits.max_batch_bytes {
+                items.push_front((item, ticket));
                 break;
             }
-            let hash = next.item.key_hash();
-            if batch.iter().chain(&put_aside).any(|other| other.item.key_hash() == hash) {
-                put_aside.push(next);
+            let hash = item.key_hash();
+            let is_taken = batch.items.iter().any(|other| other.key_hash() == hash);
+            if is_taken || put_aside.iter().any(|(other, _): &(RawItem, _)| other.key_hash() == hash) {
+                put_aside.push((item, ticket));
                 continue;
             }
             bytes += length;
-            batch.push(next);
+            batch.push(item, ticket);
         }
         for item in put_aside.into_iter().rev() {
             items.push_front(item);
         }
-        (!batch.is_empty()).then_some(batch)
+        (!batch.items.is_empty()).then_some(batch)
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -116,10 +135,10 @@ mod tests {
     use crate::engine::watermark::Watermark;
     use crate::item::{KeyAttribute, KeyKind, KeySchema};
 
-    fn pending(ticket: &Arc<Ticket>, key: u32, version: usize, size: usize) -> Pending {
+    fn item(key: u32, version: usize, size: usize) -> RawItem {
         let schema = KeySchema { partition: KeyAttribute::new("pk", KeyKind::Number), sort: None };
         let json = format!(r#"{{"pk":{{"N":"{key}"}},"v":{{"N":"{version}"}},"x":{{"S":"{}"}}}}"#, "x".repeat(size));
-        Pending { item: RawItem::parse(Bytes::from(json), &schema).expect("valid"), ticket: ticket.clone() }
+        RawItem::parse(Bytes::from(json), &schema).expect("valid")
     }
 
     fn ticket() -> Arc<Ticket> {
@@ -137,23 +156,25 @@ mod tests {
             let limits = SinkLimits { max_items: 7, max_batch_bytes: 1000 };
             let batcher = Batcher::new(limits);
             let ticket = ticket();
-            let all: Vec<Pending> =
-                items.iter().enumerate().map(|(at, (key, size))| pending(&ticket, *key, at, *size)).collect();
-            batcher.push(all.clone().into_iter());
+            let all: Vec<RawItem> =
+                items.iter().enumerate().map(|(at, (key, size))| item(*key, at, *size)).collect();
+            batcher.push(all.clone(), &ticket);
             batcher.close();
             let mut order: Vec<RawItem> = Vec::new();
             while let Some(batch) = futures::executor::block_on(batcher.next()) {
-                let bytes: usize = batch.iter().map(|pending| pending.item.json().len()).sum();
-                prop_assert!(batch.len() <= limits.max_items && (bytes <= limits.max_batch_bytes || batch.len() == 1));
-                let mut keys: Vec<_> = batch.iter().map(|pending| pending.item.key()).collect();
+                let bytes: usize = batch.items.iter().map(|item| item.json().len()).sum();
+                prop_assert_eq!(batch.items.len(), batch.tickets.len());
+                let is_alone = batch.items.len() == 1;
+                prop_assert!(batch.items.len() <= limits.max_items && (bytes <= limits.max_batch_bytes || is_alone));
+                let mut keys: Vec<_> = batch.items.iter().map(RawItem::key).collect();
                 keys.sort();
                 keys.dedup();
-                prop_assert_eq!(keys.len(), batch.len());
-                order.extend(batch.into_iter().map(|pending| pending.item));
+                prop_assert_eq!(keys.len(), batch.items.len());
+                order.extend(batch.items);
             }
             prop_assert_eq!(order.len(), all.len());
-            for key in all.iter().map(|pending| pending.item.key()) {
-                let before = all.iter().map(|pending| &pending.item).filter(|item| item.key() == key);
+            for key in all.iter().map(RawItem::key) {
+                let before = all.iter().filter(|item| item.key() == key);
                 let after = order.iter().filter(|item| item.key() == key);
                 prop_assert!(before.map(RawItem::json).eq(after.map(RawItem::json)));
             }
@@ -164,8 +185,8 @@ mod tests {
     async fn a_batch_that_is_not_full_leaves_after_a_short_wait() {
         let batcher = Batcher::new(SinkLimits { max_items: 25, max_batch_bytes: 1000 });
         let ticket = ticket();
-        batcher.push(std::iter::once(pending(&ticket, 1, 1, 1)));
+        batcher.push(vec![item(1, 1, 1)], &ticket);
         let batch = tokio::time::timeout(LINGER * 2, batcher.next()).await.expect("no hang");
-        assert_eq!(batch.map(|batch| batch.len()), Some(1));
+        assert_eq!(batch.map(|batch| batch.items.len()), Some(1));
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::checkpoint::{Checkpoint, DeadLetter, SegmentState};
-use crate::engine::batcher::{Batcher, Pending};
+use crate::engine::batcher::Batcher;
 use crate::engine::in_flight::InFlight;
 use crate::engine::limiter::Limiter;
 use crate::engine::retry::Retry;
@@ -31,8 +31,9 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 /// An orderly end that takes longer than this (the destination is down, say) becomes an immediate one.
 const DRAIN_LIMIT: Duration = Duration::from_secs(20);
 
-/// Memory for pages that are read and not answered for, in KiB.
-const MEMORY_KIB: u32 = 40 * 1024;
+/// Memory for pages that are read and not answered for, in KiB: about ten pages. More would only be out of the
+/// processor's cache by the time it is written.
+const MEMORY_KIB: u32 = 16 * 1024;
 /// What one page is assumed to hold until it is there: 1 MB of items are about 1.3 MB of JSON.
 const PAGE_KIB: u32 = 1536;
 
@@ -344,7 +345,8 @@ impl Reader {
         let mut rejected = Vec::new();
         for item in page.items {
             let kept = outputs.len();
-            if let Err(Rejection(reason)) = self.transform.apply(item.clone(), &mut outputs) {
+            if let Err(rejection) = self.transform.apply(item, &mut outputs) {
+                let Rejection { item, reason } = *rejection;
                 outputs.truncate(kept);
                 rejected.push((item.key_json(&self.writer.schema), reason));
             }
@@ -357,6 +359,6 @@ impl Reader {
             self.writer.record(DeadLetter { key, reason, segment, page: ticket.page });
             ticket.answer(1, 0);
         }
-        self.writer.batcher.push(outputs.into_iter().map(|item| Pending { item, ticket: ticket.clone() }));
+        self.writer.batcher.push(outputs, &ticket);
     }
 }

@@ -50,6 +50,8 @@ struct State {
     burst_tokens: u32,
     probe: Option<Probe>,
     adjusted: Instant,
+    /// Whether somebody had to wait since the last adjustment: then it is the rate that holds the work back.
+    has_denied: bool,
 }
 
 impl Limiter {
@@ -73,6 +75,7 @@ impl Limiter {
                 burst_tokens,
                 probe,
                 adjusted: Instant::now(),
+                has_denied: false,
             }),
         }
     }
@@ -92,16 +95,22 @@ impl Limiter {
             whole as u64
         };
         while tokens > 0 {
-            let (bucket, part) = {
+            let (bucket, part, paused_until) = {
                 let mut state = self.lock();
-                state.adjust(self.waiting.load(Ordering::Relaxed) > 0);
-                (state.bucket.clone(), tokens.min(u64::from(state.burst_tokens)) as u32)
+                state.adjust();
+                let paused_until = state.probe.as_ref().and_then(Probe::paused_until);
+                (state.bucket.clone(), tokens.min(u64::from(state.burst_tokens)) as u32, paused_until)
             };
+            if let Some(end) = paused_until {
+                tokio::time::sleep_until(end).await;
+                continue;
+            }
             let Some(part_tokens) = NonZeroU32::new(part) else { break };
             match bucket.check_n(part_tokens) {
                 Ok(Ok(())) => tokens -= u64::from(part),
                 // At the longest until the rate may have changed.
                 Ok(Err(not_until)) => {
+                    self.lock().has_denied = true;
                     let wait = not_until.wait_time_from(TokioInstant(Instant::now()));
                     tokio::time::sleep(wait.min(ADJUST).max(Duration::from_micros(100))).await;
                 }
@@ -119,9 +128,6 @@ impl Limiter {
         state.carried += consumed - estimated;
         // What was not spent may be spent, but not hoarded.
         state.carried = state.carried.max(-state.units_per_second * BURST.as_secs_f64() - estimated);
-        if let Some(probe) = &mut state.probe {
-            probe.consumed(consumed);
-        }
     }
 
     /// An answer was a throttle or left items unprocessed.
@@ -153,11 +159,12 @@ impl Limiter {
 }
 
 impl State {
-    fn adjust(&mut self, is_bottleneck: bool) {
+    fn adjust(&mut self) {
         if let Some(probe) = &mut self.probe
             && self.adjusted.elapsed() >= ADJUST
         {
             self.adjusted = Instant::now();
+            let is_bottleneck = std::mem::take(&mut self.has_denied);
             let rate = probe.rate(is_bottleneck);
             self.set_rate(rate);
         }

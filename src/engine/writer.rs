@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::checkpoint::DeadLetter;
-use crate::engine::batcher::{Batcher, Pending};
+use crate::engine::batcher::{Batch, Batcher};
 use crate::engine::in_flight::{InFlight, Permit};
 use crate::engine::limiter::Limiter;
 use crate::engine::retry::Retry;
 use crate::engine::shutdown::Shutdown;
 use crate::engine::stats::Stats;
-use crate::engine::watermark::Watermark;
+use crate::engine::watermark::{Ticket, Watermark};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Observer};
 use crate::item::{KeySchema, RawItem};
@@ -52,7 +52,7 @@ impl Writer {
         let mut deliveries = JoinSet::new();
         while let Some(batch) = self.batcher.next().await {
             let permit = self.in_flight.acquire().await;
-            self.limiter.acquire(units(batch.iter().map(|pending| &pending.item))).await;
+            self.limiter.acquire(units(&batch.items)).await;
             deliveries.spawn(self.clone().deliver(batch, permit));
             while let Some(ended) = deliveries.try_join_next() {
                 self.check(ended);
@@ -72,19 +72,18 @@ impl Writer {
     }
 
     /// Delivers a batch, in halves where the sink refuses the whole because of one item.
-    async fn deliver(self: Arc<Self>, batch: Vec<Pending>, _permit: Permit) {
+    async fn deliver(self: Arc<Self>, batch: Batch, _permit: Permit) {
         let mut is_paid = true;
         let mut parts = vec![batch];
         while let Some(part) = parts.pop() {
             if !is_paid {
-                self.limiter.acquire(units(part.iter().map(|pending| &pending.item))).await;
+                self.limiter.acquire(units(&part.items)).await;
             }
             is_paid = false;
             match self.send(part).await {
                 Ok(None) => {}
                 Ok(Some(mut refused)) => {
-                    let second = refused.split_off(refused.len() / 2);
-                    parts.push(second);
+                    parts.push(refused.split_off_half());
                     parts.push(refused);
                 }
                 Err(error) => return self.shutdown.fail(error),
@@ -94,16 +93,15 @@ impl Writer {
 
     /// Sends one batch, already paid for, until every item is answered for. A batch of several items that is refused as a
     /// whole comes back.
-    async fn send(&self, mut batch: Vec<Pending>) -> Result<Option<Vec<Pending>>, Error> {
+    async fn send(&self, mut batch: Batch) -> Result<Option<Batch>, Error> {
         let mut retry = Retry::new(&self.stats, Side::Write, self.give_up_after);
         loop {
-            let items: Vec<RawItem> = batch.iter().map(|pending| pending.item.clone()).collect();
-            let paid = units(items.iter());
-            match self.sink.write(&items).await {
+            let paid = units(&batch.items);
+            match self.sink.write(&batch.items).await {
                 Ok(reply) => {
                     self.limiter.settle(paid, reply.units);
                     batch = self.settle(batch, reply);
-                    if batch.is_empty() {
+                    if batch.items.is_empty() {
                         self.in_flight.success();
                         return Ok(None);
                     }
@@ -123,10 +121,10 @@ impl Writer {
                             self.in_flight.congested();
                             retry.after(error).await?;
                         }
-                        Action::Bisect if batch.len() > 1 => return Ok(Some(batch)),
+                        Action::Bisect if batch.items.len() > 1 => return Ok(Some(batch)),
                         Action::Bisect => {
-                            for pending in batch {
-                                self.bury(&pending, error.message());
+                            for (item, ticket) in batch.items.iter().zip(&batch.tickets) {
+                                self.bury(item, ticket, error.message());
                             }
                             return Ok(None);
                         }
@@ -134,39 +132,46 @@ impl Writer {
                     }
                 }
             }
-            self.limiter.acquire(units(batch.iter().map(|pending| &pending.item))).await;
+            self.limiter.acquire(units(&batch.items)).await;
         }
     }
 
     /// Answers for the items that have an outcome; returns those to be sent again.
-    fn settle(&self, batch: Vec<Pending>, reply: WriteReply) -> Vec<Pending> {
-        assert_eq!(reply.outcomes.len(), batch.len(), "a sink answers for every item");
-        let mut again = Vec::new();
+    fn settle(&self, batch: Batch, reply: WriteReply) -> Batch {
+        assert_eq!(reply.outcomes.len(), batch.items.len(), "a sink answers for every item");
+        let mut again = Batch::default();
         let mut written = 0;
-        for (pending, outcome) in batch.into_iter().zip(reply.outcomes) {
+        // Neighbours are mostly of one page: its ticket is told once for all of them.
+        let mut told: Option<(Arc<Ticket>, usize)> = None;
+        for ((item, ticket), outcome) in batch.items.into_iter().zip(batch.tickets).zip(reply.outcomes) {
             match outcome {
                 Outcome::Written | Outcome::Superseded => {
                     written += 1;
-                    pending.ticket.answer(1, 1);
+                    told = match told.take() {
+                        Some((same, count)) if Arc::ptr_eq(&same, &ticket) => Some((same, count + 1)),
+                        Some((other, count)) => {
+                            other.answer(count, count);
+                            Some((ticket, 1))
+                        }
+                        None => Some((ticket, 1)),
+                    };
                 }
-                Outcome::Retry => again.push(pending),
-                Outcome::Rejected(reason) => self.bury(&pending, &reason),
+                Outcome::Retry => again.push(item, ticket),
+                Outcome::Rejected(reason) => self.bury(&item, &ticket, &reason),
             }
+        }
+        if let Some((ticket, count)) = told {
+            ticket.answer(count, count);
         }
         self.stats.add_batch(written, reply.units);
         again
     }
 
     /// Makes an item a dead letter.
-    fn bury(&self, pending: &Pending, reason: &str) {
-        let letter = DeadLetter {
-            key: pending.item.key_json(&self.schema),
-            reason: reason.to_owned(),
-            segment: pending.ticket.segment,
-            page: pending.ticket.page,
-        };
-        self.record(letter);
-        pending.ticket.answer(1, 0);
+    fn bury(&self, item: &RawItem, ticket: &Ticket, reason: &str) {
+        let key = item.key_json(&self.schema);
+        self.record(DeadLetter { key, reason: reason.to_owned(), segment: ticket.segment, page: ticket.page });
+        ticket.answer(1, 0);
     }
 
     /// Takes a dead letter on record; too many end the run.
@@ -183,6 +188,6 @@ impl Writer {
     }
 }
 
-fn units<'a>(items: impl Iterator<Item = &'a RawItem>) -> f64 {
-    items.map(|item| write_units(item.bytes())).sum()
+fn units(items: &[RawItem]) -> f64 {
+    items.iter().map(|item| write_units(item.bytes())).sum()
 }

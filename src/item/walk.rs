@@ -45,7 +45,7 @@ impl Text<'_> {
 
     /// Length in UTF-8 bytes once escapes are decoded.
     pub fn bytes(&self) -> usize {
-        if self.escaped { self.decoded().len() } else { self.raw.len() }
+        if self.escaped { decoded_bytes(self.raw) } else { self.raw.len() }
     }
 
     /// The text with escapes decoded; lone surrogates become the replacement character.
@@ -55,6 +55,30 @@ impl Text<'_> {
         }
         Cow::Owned(decode(self.raw))
     }
+}
+
+/// Length of the decoded text, without decoding it.
+fn decoded_bytes(raw: &[u8]) -> usize {
+    let mut bytes = raw.len();
+    let mut at = 0;
+    while let Some(offset) = memchr::memchr(b'\\', &raw[at..]) {
+        at += offset;
+        if raw.get(at + 1) != Some(&b'u') {
+            bytes -= 1;
+            at += 2;
+            continue;
+        }
+        let digits = raw.get(at + 2..at + 6).and_then(|hex| std::str::from_utf8(hex).ok());
+        let unit = digits.and_then(|hex| u16::from_str_radix(hex, 16).ok()).unwrap_or(0xfffd);
+        // Six bytes of text; half of a surrogate pair is half of four bytes.
+        bytes -= 6 - match unit {
+            0..0x80 => 1,
+            0x80..0x800 | 0xd800..0xe000 => 2,
+            _ => 3,
+        };
+        at += 6;
+    }
+    bytes
 }
 
 fn decode(raw: &[u8]) -> Vec<u8> {
