@@ -270,6 +270,16 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// Crosses an array of strings; the sum of what `measure` says of each.
+    fn set(&mut self, measure: impl Fn(Text<'a>) -> usize) -> Result<usize, Fault> {
+        let mut bytes = 0;
+        self.array(|walker| {
+            bytes += measure(walker.text()?);
+            Ok(())
+        })?;
+        Ok(bytes)
+    }
+
     fn word(&mut self, word: &'static [u8]) -> Result<(), Fault> {
         if self.buffer[self.at..].starts_with(word) {
             self.at += word.len();
@@ -295,9 +305,9 @@ impl<'a> Walker<'a> {
                     _ => self.word(b"false")?,
                 }
             }
-            b"SS" => self.array(|walker| Ok(*bytes += walker.text()?.bytes()))?,
-            b"NS" => self.array(|walker| Ok(*bytes += number_bytes(walker.text()?.raw)))?,
-            b"BS" => self.array(|walker| Ok(*bytes += binary_bytes(walker.text()?.raw)))?,
+            b"SS" => *bytes += self.set(|element| element.bytes())?,
+            b"NS" => *bytes += self.set(|element| number_bytes(element.raw))?,
+            b"BS" => *bytes += self.set(|element| binary_bytes(element.raw))?,
             b"L" => {
                 *bytes += CONTAINER_BYTES;
                 self.array(|walker| {
@@ -332,4 +342,27 @@ fn number_bytes(text: &[u8]) -> usize {
 fn binary_bytes(base64: &[u8]) -> usize {
     let padding = base64.iter().rev().take_while(|byte| **byte == b'=').count();
     (base64.len() - padding) * 3 / 4
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_text_is_decoded_and_measured_like_any_json(text in any::<String>(), escape_all in any::<bool>()) {
+            let escaped: String = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            let quoted = match escape_all {
+                true => format!("\"{escaped}\""),
+                false => serde_json::Value::from(text.as_str()).to_string(),
+            };
+            let mut walker = Walker::new(quoted.as_bytes());
+            let found = walker.text().expect("a string");
+            prop_assert!(found.decoded().as_ref() == text.as_bytes());
+            prop_assert_eq!(found.bytes(), text.len());
+            prop_assert!(found.is(&text));
+        }
+    }
 }

@@ -45,7 +45,7 @@ impl ScanSource for MemoryTable {
         // The cursor is the position among the segment's items; fine for a table that does not change.
         let after = cursor.and_then(|Cursor(text)| std::str::from_utf8(text).ok()?.parse().ok()).unwrap_or(0usize);
         let items = self.lock();
-        let of_segment = |hash: u64| (u128::from(hash) * u128::from(segments) >> 64) as u32 == segment;
+        let of_segment = |hash: u64| ((u128::from(hash) * u128::from(segments)) >> 64) as u32 == segment;
         let mut rest =
             items.iter().filter(|((hash, _), _)| of_segment(*hash)).map(|(_, item)| item).skip(after).cloned();
         let page_items: Vec<RawItem> = rest.by_ref().take(self.page_items).collect();
