@@ -86,6 +86,11 @@ impl Table {
         (left, consumed)
     }
 
+    /// Full jitter from the table's own seed, so that every run of this bench is the same run.
+    fn random_share(&self) -> f64 {
+        self.state.lock().expect("not poisoned").random.random()
+    }
+
     fn batch(&self) -> Vec<f64> {
         let mut state = self.state.lock().expect("not poisoned");
         (0..BATCH).map(|_| f64::from(state.random.random_range(1..=3))).collect()
@@ -117,7 +122,7 @@ async fn drive(table: Arc<Table>, rate: Rate, seconds: u64) -> Vec<Second> {
                 }
                 limiter.throttled();
                 in_flight.congested();
-                let pause = bound * rand::rng().random::<f64>();
+                let pause = bound * table.random_share();
                 tokio::time::sleep(Duration::from_secs_f64(pause)).await;
                 bound = f64::min(bound * 2.0, 10.0);
                 batch = left;

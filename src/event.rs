@@ -146,7 +146,7 @@ pub enum Event {
         /// Scan segment it came from.
         segment: u32,
     },
-    /// A stop was asked for; items under way are being finished.
+    /// A stop was asked for; requests under way are waited for.
     Draining,
     /// The end.
     Finished(Summary),

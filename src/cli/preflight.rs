@@ -56,7 +56,13 @@ pub async fn ends(connections: Connections, spec: &RunSpec, create: bool) -> Res
     let source = Table::describe(&source_connection.control, &spec.source.table).await.map_err(side("source"))?;
     let to = &destination_connection.control;
     let destination = match create {
-        true => source.create_like(&source_connection.control, to, &spec.destination.table).await,
+        true => {
+            let created = source.create_like(&source_connection.control, to, &spec.destination.table).await;
+            created.map(|(table, warnings)| {
+                warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+                table
+            })
+        }
         false => Table::describe(to, &spec.destination.table).await,
     };
     let destination = destination.map_err(|error| match error.kind() {

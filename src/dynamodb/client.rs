@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_dynamodb::Client;
@@ -49,7 +50,9 @@ pub async fn connect(options: &ClientOptions) -> Result<Connection> {
         loader = loader.region(Region::new(region.clone()));
     }
     if let Some(profile) = &options.profile {
-        loader = loader.profile_name(profile);
+        // An explicit profile beats credentials in the environment, as with the AWS CLI, and must exist.
+        let credentials = ProfileFileCredentialsProvider::builder().profile_name(profile).build();
+        loader = loader.profile_name(profile).credentials_provider(credentials);
     }
     if let Some(url) = &options.endpoint_url {
         loader = loader.endpoint_url(url);
@@ -66,7 +69,8 @@ pub async fn connect(options: &ClientOptions) -> Result<Connection> {
         let text = DisplayErrorContext(&error).to_string();
         // The first sentence says it; the rest is a debug dump.
         let text = text.split(" (").next().unwrap_or_default().to_owned();
-        credentials_hint(Error::new(ErrorKind::Access, format!("no credentials could be loaded: {text}")))
+        let profile = options.profile.as_ref().map_or(String::new(), |profile| format!(" from profile {profile}"));
+        credentials_hint(Error::new(ErrorKind::Access, format!("no credentials could be loaded{profile}: {text}")))
     })?;
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT.min(options.request_timeout))

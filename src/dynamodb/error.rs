@@ -58,7 +58,8 @@ where
         SdkError::ResponseError(response) => {
             if response.raw().body().bytes().is_none() {
                 // The connection ended inside the body.
-                return Error::new(ErrorKind::MalformedAnswer, format!("the answer broke off: {}", chain(&error)));
+                return Error::new(ErrorKind::MalformedAnswer, format!("the answer broke off: {}", chain(&error)))
+                    .hint("check the network and whatever stands between here and DynamoDB");
             }
             not_dynamodb(response.raw().status().as_u16())
         }
@@ -123,7 +124,9 @@ fn quoted(text: &str) -> String {
 fn chain(error: &(impl StdError + Send + Sync)) -> String {
     let full = quoted(&DisplayErrorContext(error).to_string());
     // The context ends in a debug dump of the whole error, which no operator wants to read.
-    full.split(" (DispatchFailure(").next().unwrap_or_default().to_owned()
+    let dump = ["DispatchFailure", "ResponseError", "TimeoutError", "ConstructionFailure", "ServiceError"];
+    let end = dump.iter().filter_map(|name| full.find(&format!(" ({name}("))).min();
+    full[..end.unwrap_or(full.len())].to_owned()
 }
 
 fn has_credentials_error(error: &(dyn StdError + 'static)) -> bool {

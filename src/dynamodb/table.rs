@@ -111,8 +111,9 @@ impl Table {
 
     /// Creates `name` like this table (keys, indexes, billing, stream view, TTL, tags) and waits until it is ACTIVE.
     ///
-    /// Every step may be run twice: an existing table is waited for, and its TTL and tags are set again.
-    pub async fn create_like(&self, source: &Client, destination: &Client, name: &str) -> Result<Table> {
+    /// Every step may be run twice: an existing table is waited for, and its TTL and tags are set again. What the service
+    /// cannot do at all (DynamoDB Local has no tags) is left out and named in the warnings.
+    pub async fn create_like(&self, source: &Client, destination: &Client, name: &str) -> Result<(Table, Vec<String>)> {
         let place = |error: Error| error.context(format!("creating table {name}"));
         match Table::describe(destination, name).await {
             Ok(_) => {}
@@ -122,9 +123,19 @@ impl Table {
             Err(error) => return Err(error),
         }
         let table = active(destination, name).await?;
-        self.copy_tags(source, destination, &table).await.map_err(place)?;
-        self.copy_ttl(source, destination, name).await.map_err(place)?;
-        Ok(table)
+        let mut warnings = Vec::new();
+        for (what, copied) in [
+            ("tags", self.copy_tags(source, destination, &table).await),
+            ("TTL", self.copy_ttl(source, destination, name).await),
+        ] {
+            match copied {
+                Err(error) if error.message().starts_with("UnknownOperationException") => {
+                    warnings.push(format!("the {what} of {} were not copied: {}", self.name, error.message()));
+                }
+                copied => copied.map_err(place)?,
+            }
+        }
+        Ok((table, warnings))
     }
 
     async fn send_create(&self, client: &Client, name: &str) -> Result<()> {

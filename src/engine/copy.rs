@@ -29,7 +29,7 @@ const COMMIT_INTERVAL: Duration = Duration::from_millis(500);
 /// Time between looks at the counters.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 /// An orderly end that takes longer than this (the destination is down, say) becomes an immediate one.
-const DRAIN_LIMIT: Duration = Duration::from_secs(20);
+const DRAIN_LIMIT: Duration = Duration::from_secs(15);
 
 /// Memory for pages that are read and not answered for, in KiB: about ten pages. More would only be out of the
 /// processor's cache by the time it is written.
@@ -268,7 +268,11 @@ impl Reader {
         while shutdown.phase() == Phase::Running {
             let read = match self.checkpoint.lease().await {
                 Ok(None) => return,
-                Ok(Some(segment)) => self.read_segment(segment).await,
+                Ok(Some(segment)) => tokio::select! {
+                    read = self.read_segment(segment) => read,
+                    // A page that was asked for and not answered is asked for again when the run resumes.
+                    () = shutdown.reached(Phase::Draining) => return,
+                },
                 Err(error) => Err(error),
             };
             if let Err(error) = read {
@@ -283,7 +287,7 @@ impl Reader {
         self.writer.watermark.open_segment(state);
         // Of the first page nothing is known; later ones cost about what the last one did.
         let mut units_expected = 1.0;
-        while self.writer.shutdown.phase() == Phase::Running {
+        loop {
             let mut memory = self.reserve(PAGE_KIB).await?;
             let permit = self.in_flight.acquire().await;
             let page = self.read_page(segment, cursor.as_ref(), units_expected).await;
@@ -298,7 +302,6 @@ impl Reader {
                 None => return Ok(()),
             }
         }
-        Ok(())
     }
 
     async fn reserve(&self, kib: u32) -> Result<OwnedSemaphorePermit> {

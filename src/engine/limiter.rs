@@ -128,6 +128,9 @@ impl Limiter {
         state.carried += consumed - estimated;
         // What was not spent may be spent, but not hoarded.
         state.carried = state.carried.max(-state.units_per_second * BURST.as_secs_f64() - estimated);
+        if let Some(probe) = &mut state.probe {
+            probe.consume(consumed);
+        }
     }
 
     /// An answer was a throttle or left items unprocessed.

@@ -15,7 +15,7 @@ use crate::units::Side;
 const FIRST_BOUND: Duration = Duration::from_millis(50);
 /// ... up to this (AWS's advice is 20 s; a request that waits longer than this only adds to the lag).
 const LAST_BOUND: Duration = Duration::from_secs(10);
-/// An answer that stays damaged this often is not bad luck: somebody else answers, or we read it wrongly.
+/// An answer that is damaged this often in a row is not bad luck: somebody else answers, or we read it wrongly.
 const DAMAGED_ATTEMPTS: u32 = 8;
 
 /// The attempts of one request.
@@ -26,18 +26,21 @@ pub struct Retry<'a> {
     give_up_after: Duration,
     begun: Instant,
     failures: u32,
+    /// Damaged answers in a row.
+    damaged: u32,
 }
 
 impl<'a> Retry<'a> {
     /// Before the first attempt.
     pub fn new(stats: &'a Stats, side: Side, give_up_after: Duration) -> Self {
-        Self { stats, side, give_up_after, begun: Instant::now(), failures: 0 }
+        Self { stats, side, give_up_after, begun: Instant::now(), failures: 0, damaged: 0 }
     }
 
     /// Waits before the next attempt after a throttle or unprocessed items. There is no end to it: the table is alive
     /// and takes something, if not this.
     pub async fn back_off(&mut self) {
         self.stats.add_throttle();
+        self.damaged = 0;
         let reason = match self.side {
             Side::Read => WaitReason::SourceThrottles,
             Side::Write => WaitReason::DestinationThrottles,
@@ -50,8 +53,8 @@ impl<'a> Retry<'a> {
     pub async fn after(&mut self, error: Error) -> Result<(), Error> {
         debug_assert_eq!(action(error.kind()), Action::Retry);
         let quiet = self.begun.elapsed().min(self.stats.since_success(self.side));
-        let damaged = error.kind() == ErrorKind::MalformedAnswer && self.failures + 1 >= DAMAGED_ATTEMPTS;
-        if quiet >= self.give_up_after || damaged {
+        self.damaged = if error.kind() == ErrorKind::MalformedAnswer { self.damaged + 1 } else { 0 };
+        if quiet >= self.give_up_after || self.damaged >= DAMAGED_ATTEMPTS {
             return Err(error.context(format!("gave up after {} attempts", self.failures + 1)));
         }
         tracing::warn!(side = ?self.side, kind = ?error.kind(), failures = self.failures + 1, "request failed, retrying");

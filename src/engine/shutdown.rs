@@ -11,7 +11,7 @@ use crate::error::Error;
 pub enum Phase {
     /// No end in sight.
     Running,
-    /// No new pages; items that were read are still written.
+    /// No new requests; those under way are waited for.
     Draining,
     /// Nothing more is sent. What is not acknowledged is read again when the run resumes.
     Stopped,

@@ -10,7 +10,7 @@ use crate::engine::batcher::{Batch, Batcher};
 use crate::engine::in_flight::{InFlight, Permit};
 use crate::engine::limiter::Limiter;
 use crate::engine::retry::Retry;
-use crate::engine::shutdown::Shutdown;
+use crate::engine::shutdown::{Phase, Shutdown};
 use crate::engine::stats::Stats;
 use crate::engine::watermark::{Ticket, Watermark};
 use crate::error::{Error, ErrorKind};
@@ -47,16 +47,23 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Sends until the batcher is closed and empty and every batch is answered.
+    /// Sends until the batcher is closed and empty and every batch is answered. When an end is asked for, what is still
+    /// queued stays unsent (no cursor has passed it), and only the batches under way are waited for.
     pub async fn run(self: Arc<Self>) {
         let mut deliveries = JoinSet::new();
-        while let Some(batch) = self.batcher.next().await {
-            let permit = self.in_flight.acquire().await;
-            self.limiter.acquire(units(&batch.items)).await;
-            deliveries.spawn(self.clone().deliver(batch, permit));
-            while let Some(ended) = deliveries.try_join_next() {
-                self.check(ended);
+        let send_all = async {
+            while let Some(batch) = self.batcher.next().await {
+                let permit = self.in_flight.acquire().await;
+                self.limiter.acquire(units(&batch.items)).await;
+                deliveries.spawn(self.clone().deliver(batch, permit));
+                while let Some(ended) = deliveries.try_join_next() {
+                    self.check(ended);
+                }
             }
+        };
+        tokio::select! {
+            () = send_all => {}
+            () = self.shutdown.reached(Phase::Draining) => {}
         }
         while let Some(ended) = deliveries.join_next().await {
             self.check(ended);

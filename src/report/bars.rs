@@ -38,9 +38,7 @@ impl Observer for BarReport {
             Event::DeadLetter { .. } => {}
             Event::Draining => {
                 if let Some(bar) = &*bar {
-                    bar.println(
-                        "stopping: items that were read are still written; press Ctrl-C again to leave at once",
-                    );
+                    bar.println("stopping: waiting for the requests under way; press Ctrl-C again to leave at once");
                 }
             }
             Event::Finished(summary) => {

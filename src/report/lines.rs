@@ -34,7 +34,7 @@ impl Observer for LineReport {
                 }
             }
             Event::DeadLetter { .. } => {}
-            Event::Draining => eprintln!("stopping: items that were read are still written"),
+            Event::Draining => eprintln!("stopping: waiting for the requests under way"),
             Event::Finished(summary) => summary::print(&summary),
         }
     }

@@ -28,21 +28,53 @@ const NEAR: f64 = 0.985;
 const PROBE: f64 = 0.001;
 /// Growth between two looks at the clock is at most that of this time.
 const LONGEST_STEP: Duration = Duration::from_millis(300);
-/// Never slower than this, units a second.
-const FLOOR: f64 = 1.0;
+/// This many decreases in quick succession may have gone too far: after a while without throttles the search begins anew.
+const SEARCH_AGAIN: u32 = 4;
+/// Never more than this many times what is consumed: a rate that nobody uses says nothing.
+const LEAD: f64 = 4.0;
+/// Consumption is measured over this time.
+const MEASURE: Duration = Duration::from_secs(1);
+/// Never slower than this share of the first rate, and one unit a second.
+const FLOOR: f64 = 0.02;
 
 #[derive(Debug)]
 pub(super) struct Probe {
     rate: f64,
+    start: f64,
     too_high: Option<f64>,
+    /// Decreases in quick succession.
+    decreases: u32,
     decreased: Instant,
     grown: Instant,
+    /// Units since then, and units a second in the time measured before.
+    consumed: (Instant, f64),
+    consumption: f64,
 }
 
 impl Probe {
     pub(super) fn new(start: f64) -> Self {
         let now = Instant::now();
-        Self { rate: start.max(FLOOR), too_high: None, decreased: now, grown: now }
+        Self {
+            rate: start.max(1.0),
+            start,
+            too_high: None,
+            decreases: 0,
+            decreased: now,
+            grown: now,
+            consumed: (now, 0.0),
+            consumption: 0.0,
+        }
+    }
+
+    /// Notes what an answer reported.
+    pub(super) fn consume(&mut self, units: f64) {
+        self.consumed.1 += units;
+        let (since, total) = self.consumed;
+        let passed = since.elapsed();
+        if passed >= MEASURE {
+            self.consumption = total / passed.as_secs_f64();
+            self.consumed = (Instant::now(), 0.0);
+        }
     }
 
     /// Until when no units are handed out.
@@ -57,7 +89,11 @@ impl Probe {
         // A time without requests says nothing about the table.
         let seconds = (now - self.grown).min(LONGEST_STEP).as_secs_f64();
         self.grown = now;
-        if is_bottleneck {
+        if self.decreases >= SEARCH_AGAIN && now - self.decreased >= SUCCESSION {
+            self.too_high = None;
+            self.decreases = 0;
+        }
+        if is_bottleneck && self.rate < (self.consumption * LEAD).max(self.start) {
             self.rate = match self.too_high {
                 None => self.rate * (seconds / DOUBLING).exp2(),
                 Some(limit) if self.rate < limit * NEAR => {
@@ -73,16 +109,17 @@ impl Probe {
     pub(super) fn throttled(&mut self) -> f64 {
         let now = Instant::now();
         let since = now - self.decreased;
-        let share = match self.too_high {
+        let (share, decreases) = match self.too_high {
             Some(_) if since < REACTION => return self.rate,
-            None => DECREASE[0],
-            Some(_) if since < SUCCESSION => DECREASE[1],
-            Some(_) => DECREASE[2],
+            None => (DECREASE[0], 1),
+            Some(_) if since < SUCCESSION => (DECREASE[1], self.decreases + 1),
+            Some(_) => (DECREASE[2], 1),
         };
+        self.decreases = decreases;
         self.too_high = Some(self.rate);
         self.decreased = now;
         self.grown = now;
-        self.rate = (self.rate * share).max(FLOOR);
+        self.rate = (self.rate * share).max(self.start * FLOOR).max(1.0);
         self.rate
     }
 }
