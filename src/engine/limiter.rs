@@ -1,296 +1,245 @@
-//! Capacity units a second, for one side: fixed, found by probing, or unlimited.
+//! Capacity units per second for one side of the copy: fixed, found by probing, or unlimited.
 //!
-//! governor is the bucket. Units are taken before a request from an estimate and corrected afterwards by what the answer
-//! reports; the difference is carried into the next requests. Everything runs on Tokio's clock, so that a simulation can
-//! run it on paused time.
+//! A request pays an estimate before it is sent ([`Limiter::acquire`]) and is corrected by what the answer reports
+//! ([`Limiter::settle`]). Both only move one number, the *debt* in units; acquiring means waiting, first come first served,
+//! until the debt is paid out of the [`bucket`]. So a correction of any sign or fraction reaches the next request, and an
+//! acquisition that is dropped half-way takes its debt with it. The bucket holds time, not units (see there), so that the
+//! rate can change at any moment without a free burst and without losing what is already saved. [`auto`] decides the rate
+//! when nobody named one.
 
-mod probe;
+mod auto;
+mod bucket;
 
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use governor::clock::{Clock, Reference};
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
 use crate::units::{Rate, Side};
-use probe::Probe;
+use auto::Auto;
+use bucket::Bucket;
 
-/// Tokens of the bucket for one capacity unit: eventual reads cost halves, and slow rates need fine steps.
-const TOKENS_PER_UNIT: f64 = 10.0;
-/// The burst, as time at the full rate: enough to cover a timer that fires late.
-const BURST: Duration = Duration::from_millis(100);
-/// How often `auto` reconsiders its rate.
-const ADJUST: Duration = Duration::from_millis(100);
+/// Rates below this are taken as this, units per second: one unit in 17 minutes, and nothing divides by zero.
+const MIN_RATE: f64 = 0.001;
 
-type Bucket = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<TokioInstant>>;
+/// The most that answers may give back beyond one request's own estimate, as time at the present rate: the bucket's burst.
+/// More would let a wave of failed requests turn into a spike when the table recovers.
+const MAX_CREDIT: Duration = bucket::BURST;
 
-/// A limiter of one side, shared by all its requests.
+/// Spends the capacity units of one side. Shared by reference among all tasks that send requests of that side.
 #[derive(Debug)]
 pub struct Limiter {
     side: Side,
-    is_limited: AtomicBool,
-    /// One waiter at a time draws from the bucket; the others queue here in order.
+    /// Units per second as the bits of an `f64`, infinite when unlimited: read on every call without a lock.
+    rate: AtomicU64,
+    /// One task at a time waits for the bucket; the others queue here in order.
     turn: tokio::sync::Mutex<()>,
-    waiting: AtomicU32,
+    /// Tasks that wait for units.
+    waiting: AtomicUsize,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
-    /// Units to be taken in addition to the next request's (negative: to be given back).
-    carried: f64,
-    units_per_second: f64,
-    bucket: std::sync::Arc<Bucket>,
-    burst_tokens: u32,
-    probe: Option<Probe>,
-    adjusted: Instant,
-    /// Whether somebody had to wait since the last adjustment: then it is the rate that holds the work back.
-    has_denied: bool,
+    /// Units to be paid before the next request may go; negative is credit.
+    debt: f64,
+    bucket: Bucket,
+    /// Nothing is paid before this, after a throttle.
+    held_until: Option<Instant>,
+    auto: Option<Auto>,
 }
 
 impl Limiter {
-    /// A limiter that enforces `rate`.
+    /// A limiter for one side. The bucket begins empty, so even the first request waits for its units.
     pub fn new(side: Side, rate: Rate) -> Self {
-        let (units_per_second, probe) = match rate {
-            Rate::Fixed(units) => (units, None),
-            Rate::Auto { start } => (start, Some(Probe::new(start))),
-            Rate::Unlimited => (f64::MAX, None),
-        };
-        let (bucket, burst_tokens) = bucket(units_per_second);
+        let (units_per_second, auto) = Self::resolve(rate);
         Self {
             side,
-            is_limited: AtomicBool::new(rate != Rate::Unlimited),
+            rate: AtomicU64::new(units_per_second.to_bits()),
             turn: tokio::sync::Mutex::new(()),
-            waiting: AtomicU32::new(0),
-            state: Mutex::new(State {
-                carried: 0.0,
-                units_per_second,
-                bucket,
-                burst_tokens,
-                probe,
-                adjusted: Instant::now(),
-                has_denied: false,
-            }),
+            waiting: AtomicUsize::new(0),
+            state: Mutex::new(State { debt: 0.0, bucket: Bucket::new(), held_until: None, auto }),
         }
     }
 
-    /// Waits until `units` may be spent; first come, first served.
+    /// Waits until `units` capacity units may be spent; tasks are served in the order in which they called. Dropping the
+    /// future gives back what it has paid so far.
     pub async fn acquire(&self, units: f64) {
-        if !self.is_limited.load(Ordering::Relaxed) {
+        if self.units_per_second().is_infinite() {
             return;
         }
-        let _waiting = Waiting::new(&self.waiting);
-        let _turn = self.turn.lock().await;
-        let mut tokens = {
-            let mut state = self.lock();
-            let due = (units + state.carried) * TOKENS_PER_UNIT;
-            let whole = due.max(0.0).floor();
-            state.carried = (due - whole) / TOKENS_PER_UNIT;
-            whole as u64
+        let mut waiting = None;
+        let _turn = match self.turn.try_lock() {
+            Ok(turn) => turn,
+            Err(_) => {
+                waiting = Some(Waiting::begin(self));
+                self.turn.lock().await
+            }
         };
-        while tokens > 0 {
-            let (bucket, part, paused_until) = {
-                let mut state = self.lock();
-                state.adjust();
-                let paused_until = state.probe.as_ref().and_then(Probe::paused_until);
-                (state.bucket.clone(), tokens.min(u64::from(state.burst_tokens)) as u32, paused_until)
-            };
-            if let Some(end) = paused_until {
-                tokio::time::sleep_until(end).await;
-                continue;
-            }
-            let Some(part_tokens) = NonZeroU32::new(part) else { break };
-            match bucket.check_n(part_tokens) {
-                Ok(Ok(())) => tokens -= u64::from(part),
-                // At the longest until the rate may have changed.
-                Ok(Err(not_until)) => {
-                    self.lock().has_denied = true;
-                    let wait = not_until.wait_time_from(TokioInstant(Instant::now()));
-                    tokio::time::sleep(wait.min(ADJUST).max(Duration::from_micros(100))).await;
-                }
-                Err(_) => break,
-            }
+        let mut claim = Claim::begin(self, units);
+        while let Some(pause) = self.pay() {
+            waiting.get_or_insert_with(|| Waiting::begin(self));
+            tokio::time::sleep(pause).await;
         }
+        claim.is_paid = true;
     }
 
-    /// Corrects an acquisition of `estimated` units by the `consumed` units that the answer reports.
+    /// Corrects an acquisition of `estimated` units by the `consumed` units that the answer reports; pass 0 when nothing
+    /// was consumed. The difference is carried into the next acquisitions.
     pub fn settle(&self, estimated: f64, consumed: f64) {
-        if !self.is_limited.load(Ordering::Relaxed) {
+        let rate = self.units_per_second();
+        if rate.is_infinite() {
             return;
         }
         let mut state = self.lock();
-        state.carried += consumed - estimated;
-        // What was not spent may be spent, but not hoarded.
-        state.carried = state.carried.max(-state.units_per_second * BURST.as_secs_f64() - estimated);
-        if let Some(probe) = &mut state.probe {
-            probe.consume(consumed);
+        let before = state.debt;
+        let most_credit = -(estimated + rate * MAX_CREDIT.as_secs_f64());
+        // Credit that is already there, from a rate that was higher, stays.
+        state.debt = (before + consumed - estimated).max(most_credit.min(before));
+        if let Some(auto) = &mut state.auto {
+            auto.consumed(consumed);
         }
     }
 
-    /// An answer was a throttle or left items unprocessed.
+    /// Tells that an answer was a throttle or left items unprocessed. `auto` backs off, at most once per reaction time; a
+    /// fixed rate stays what the operator asked for.
     pub fn throttled(&self) {
-        if !self.is_limited.load(Ordering::Relaxed) {
+        if self.units_per_second().is_infinite() {
             return;
         }
         let mut state = self.lock();
-        if let Some(probe) = &mut state.probe {
-            let rate = probe.throttled();
-            tracing::debug!(side = ?self.side, rate, "throttled");
-            state.set_rate(rate);
+        let Some(auto) = &mut state.auto else { return };
+        let now = Instant::now();
+        if let Some(units_per_second) = auto.throttled(now) {
+            state.held_until = Some(now + auto::HOLD);
+            self.store(units_per_second);
+            tracing::debug!(side = ?self.side, units_per_second, "throttled, slowing down");
         }
     }
 
-    /// Units a second that are allowed now; `None` is no limit.
+    /// Capacity units per second that may be spent now; `None` is no limit.
     pub fn allowed(&self) -> Option<f64> {
-        self.is_limited.load(Ordering::Relaxed).then(|| self.lock().units_per_second)
+        let rate = self.units_per_second();
+        rate.is_finite().then_some(rate)
     }
 
-    /// Whether a request waits for units.
+    /// Whether some task waits for units at this moment.
     pub fn is_waiting(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
     }
 
+    /// Changes the rate; tasks that wait already feel it within [`bucket::PIECE`].
+    pub fn set_rate(&self, rate: Rate) {
+        let (units_per_second, auto) = Self::resolve(rate);
+        let mut state = self.lock();
+        if self.units_per_second().is_infinite() {
+            state.debt = 0.0;
+            state.bucket.drain();
+        }
+        state.held_until = None;
+        state.auto = auto;
+        self.store(units_per_second);
+    }
+
+    /// Pays off debt as far as the bucket goes; returns how long to wait before the next piece, or `None` when all is paid.
+    fn pay(&self) -> Option<Duration> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        if let Some(until) = state.held_until {
+            let pause = until.saturating_duration_since(Instant::now());
+            if !pause.is_zero() {
+                return Some(pause);
+            }
+            state.held_until = None;
+            state.bucket.drain();
+        }
+        while state.debt > 0.0 {
+            if let Some(auto) = &mut state.auto
+                && let Some(units_per_second) = auto.tick(Instant::now())
+            {
+                self.store(units_per_second);
+            }
+            let rate = self.units_per_second();
+            if rate.is_infinite() {
+                state.debt = 0.0;
+                return None;
+            }
+            match state.bucket.take(Duration::from_secs_f64((state.debt / rate).min(1.0))) {
+                Ok(paid) => {
+                    state.debt -= paid.as_secs_f64() * rate;
+                    if let Some(auto) = &mut state.auto {
+                        auto.spent(paid);
+                    }
+                }
+                Err(pause) => return Some(pause),
+            }
+        }
+        None
+    }
+
+    fn resolve(rate: Rate) -> (f64, Option<Auto>) {
+        match rate {
+            Rate::Fixed(units) => (units.max(MIN_RATE), None),
+            Rate::Auto { start } => {
+                let auto = Auto::new(start, Instant::now());
+                (auto.rate(), Some(auto))
+            }
+            Rate::Unlimited => (f64::INFINITY, None),
+        }
+    }
+
+    fn units_per_second(&self) -> f64 {
+        f64::from_bits(self.rate.load(Ordering::Relaxed))
+    }
+
+    fn store(&self, units_per_second: f64) {
+        self.rate.store(units_per_second.to_bits(), Ordering::Relaxed);
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
+        // The state is numbers that are whole after every statement, so a panic elsewhere does not spoil it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    fn adjust(&mut self) {
-        if let Some(probe) = &mut self.probe
-            && self.adjusted.elapsed() >= ADJUST
-        {
-            self.adjusted = Instant::now();
-            let is_bottleneck = std::mem::take(&mut self.has_denied);
-            let rate = probe.rate(is_bottleneck);
-            self.set_rate(rate);
-        }
-    }
-
-    fn set_rate(&mut self, units_per_second: f64) {
-        if (units_per_second / self.units_per_second - 1.0).abs() < 0.001 {
-            return;
-        }
-        self.units_per_second = units_per_second;
-        (self.bucket, self.burst_tokens) = bucket(units_per_second);
-    }
-}
-
-/// An empty bucket for that rate: a new one must not hand out its burst for free.
-fn bucket(units_per_second: f64) -> (std::sync::Arc<Bucket>, u32) {
-    let tokens_per_second = (units_per_second * TOKENS_PER_UNIT).clamp(0.001, 1e9);
-    let period = Duration::from_nanos((1e9 / tokens_per_second).round().max(1.0) as u64);
-    let burst = (tokens_per_second * BURST.as_secs_f64()).ceil().max(TOKENS_PER_UNIT) as u32;
-    let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
-    let quota = Quota::with_period(period).unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX)).allow_burst(burst);
-    let bucket = RateLimiter::direct_with_clock(quota, TokioClock);
-    // Cannot fail: a new bucket holds its burst.
-    let _ = bucket.check_n(burst);
-    (std::sync::Arc::new(bucket), burst.get())
-}
-
-struct Waiting<'a>(&'a AtomicU32);
+/// Counts a task as waiting for as long as it lives.
+struct Waiting<'a>(&'a Limiter);
 
 impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicU32) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+    fn begin(limiter: &'a Limiter) -> Self {
+        limiter.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(limiter)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Tokio's clock as governor wants it.
-#[derive(Debug, Clone, Copy)]
-struct TokioClock;
+/// The debt of an acquisition under way; taken back if that is dropped before it is paid.
+struct Claim<'a> {
+    limiter: &'a Limiter,
+    units: f64,
+    is_paid: bool,
+}
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct TokioInstant(Instant);
-
-impl Clock for TokioClock {
-    type Instant = TokioInstant;
-
-    fn now(&self) -> TokioInstant {
-        TokioInstant(Instant::now())
+impl<'a> Claim<'a> {
+    fn begin(limiter: &'a Limiter, units: f64) -> Self {
+        limiter.lock().debt += units;
+        Self { limiter, units, is_paid: false }
     }
 }
 
-impl Reference for TokioInstant {
-    fn duration_since(&self, earlier: Self) -> Nanos {
-        self.0.saturating_duration_since(earlier.0).into()
-    }
-
-    fn saturating_sub(&self, duration: Nanos) -> Self {
-        Self(self.0.checked_sub(duration.into()).unwrap_or(self.0))
-    }
-}
-
-impl std::ops::Add<Nanos> for TokioInstant {
-    type Output = Self;
-
-    fn add(self, duration: Nanos) -> Self {
-        Self(self.0 + Duration::from(duration))
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if !self.is_paid {
+            self.limiter.lock().debt -= self.units;
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn spend(limiter: &Limiter, total: f64, each: f64) -> Duration {
-        let begun = Instant::now();
-        let mut spent = 0.0;
-        while spent < total {
-            limiter.acquire(each).await;
-            limiter.settle(each, each);
-            spent += each;
-        }
-        begun.elapsed()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_fixed_rate_is_held() {
-        for (rate, each) in [(1000.0, 25.0), (40_000.0, 25.0), (100.0, 256.0), (0.5, 1.0), (10.0, 0.5)] {
-            let limiter = Limiter::new(Side::Write, Rate::Fixed(rate));
-            let seconds = spend(&limiter, rate * 60.0, each).await.as_secs_f64();
-            assert!((seconds / 60.0 - 1.0).abs() < 0.03 || each / rate > 2.0 * 0.6, "{rate} by {each}: {seconds} s");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_the_answer_reports_is_what_counts() {
-        let limiter = Limiter::new(Side::Read, Rate::Fixed(100.0));
-        let begun = Instant::now();
-        for _ in 0..100 {
-            limiter.acquire(1.0).await;
-            limiter.settle(1.0, 20.0);
-        }
-        let seconds = begun.elapsed().as_secs_f64();
-        assert!((18.0..21.0).contains(&seconds), "2000 units at 100 a second took {seconds} s");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn units_not_used_for_long_are_no_credit() {
-        let limiter = Limiter::new(Side::Write, Rate::Fixed(100.0));
-        tokio::time::sleep(Duration::from_secs(60)).await;
-        let seconds = spend(&limiter, 1000.0, 10.0).await.as_secs_f64();
-        assert!(seconds > 9.5, "{seconds}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn no_limit_never_waits() {
-        let limiter = Limiter::new(Side::Write, Rate::Unlimited);
-        assert_eq!(spend(&limiter, 1e7, 1e3).await, Duration::ZERO);
-        assert_eq!(limiter.allowed(), None);
-    }
-}
+mod tests;
