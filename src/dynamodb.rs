@@ -1,6 +1,6 @@
 //! DynamoDB as source and destination.
 //!
-//! [`wire`] sends Scan and BatchWriteItem through the AWS SDK as bytes; [`scan`] and [`write`] are the seams' two ends on
+//! [`wire`] sends Scan and BatchWriteItem through the AWS SDK as bytes; [`scan`] and [`mod@write`] are the seams' two ends on
 //! top of it; [`table`] describes and creates tables with the SDK's typed calls; [`error`] decides what a failure was.
 
 pub mod client;

@@ -22,7 +22,7 @@ use tableferry::transform::PassThrough;
 use tableferry::units::Rate;
 
 /// Histories a run of the test suite tries.
-const SEEDS: u64 = 2000;
+const SEEDS: u64 = 5000;
 
 fn schema() -> KeySchema {
     KeySchema { partition: KeyAttribute::new("pk", KeyKind::String), sort: None }

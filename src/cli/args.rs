@@ -83,7 +83,7 @@ pub struct RunArgs {
     /// Directory that keeps the runs' journals and logs; they contain keys of items
     #[arg(long, value_name = "DIR", default_value = ".tableferry")]
     pub state: PathBuf,
-    /// Name of the run [default: <source>-to-<destination>]
+    /// Name of the run [default: SOURCE-to-DESTINATION]
     #[arg(long, value_name = "NAME")]
     pub run: Option<String>,
     /// Create the destination like the source if it is missing: keys, indexes, billing, stream view, TTL, tags

@@ -2,9 +2,9 @@
 //!
 //! A request pays an estimate before it is sent ([`Limiter::acquire`]) and is corrected by what the answer reports
 //! ([`Limiter::settle`]). Both only move one number, the *debt* in units; acquiring means waiting, first come first served,
-//! until the debt is paid out of the [`bucket`]. So a correction of any sign or fraction reaches the next request, and an
+//! until the debt is paid out of the bucket. So a correction of any sign or fraction reaches the next request, and an
 //! acquisition that is dropped half-way takes its debt with it. The bucket holds time, not units (see there), so that the
-//! rate can change at any moment without a free burst and without losing what is already saved. [`auto`] decides the rate
+//! rate can change at any moment without a free burst and without losing what is already saved. `auto` decides the rate
 //! when nobody named one.
 
 mod auto;
@@ -129,7 +129,7 @@ impl Limiter {
         self.waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// Changes the rate; tasks that wait already feel it within [`bucket::PIECE`].
+    /// Changes the rate; tasks that wait already feel it within 50 ms.
     pub fn set_rate(&self, rate: Rate) {
         let (units_per_second, auto) = Self::resolve(rate);
         let mut state = self.lock();
