@@ -15,6 +15,7 @@ use clap::Parser;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::End;
 use crate::policy::{EXIT_DEAD_LETTERS, EXIT_DONE, EXIT_INTERRUPTED, exit_code};
+use crate::report::to_stderr;
 use args::{Args, Command};
 
 /// Parses the command line, does what it says and turns the result into an exit code.
@@ -40,7 +41,7 @@ pub fn main() -> ExitCode {
 }
 
 fn fail(error: &Error) -> ExitCode {
-    eprintln!("error: {error}");
+    to_stderr(&format!("error: {error}"));
     ExitCode::from(exit_code(error.kind()))
 }
 

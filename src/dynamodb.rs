@@ -4,6 +4,7 @@
 //! top of it; [`table`] describes and creates tables with the SDK's typed calls; [`error`] decides what a failure was.
 
 pub mod client;
+pub mod endpoint;
 pub mod error;
 pub mod scan;
 pub mod table;

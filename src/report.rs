@@ -7,7 +7,7 @@ mod status;
 mod summary;
 mod words;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
 use crate::config::Output;
@@ -23,6 +23,16 @@ pub fn observer(output: Output) -> Arc<dyn Observer> {
         Output::Terminal if std::io::stderr().is_terminal() => Arc::new(bars::BarReport::default()),
         Output::Terminal => Arc::new(lines::LineReport::default()),
     }
+}
+
+/// Writes on stdout. A reader that has gone away (`| head`, a closed terminal) is no reason to stop a migration.
+pub fn to_stdout(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// Writes a line on stderr, for whoever still reads it.
+pub fn to_stderr(line: &str) {
+    let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Shows nothing but the end.

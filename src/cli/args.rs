@@ -21,6 +21,11 @@ Exit codes:
   17  a fault in tableferry itself";
 
 /// Copies a DynamoDB table into another one: fast, rate-limited, and resumable after a kill at any instant.
+///
+/// The source is read in segments, in parallel; its items reach the destination byte for byte, within the capacity that you
+/// allow. A journal under .tableferry records what the destination has acknowledged: stop or kill a run and give the same
+/// command again, and it goes on from there. Items that the destination refuses are kept as dead letters with key and
+/// reason. The source must not change while it is copied.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES, arg_required_else_help = true)]
 pub struct Args {
@@ -95,7 +100,8 @@ pub struct RunArgs {
     /// Parts that the source is read in; chosen from its size unless given, then fixed for the run
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub segments: Option<u32>,
-    /// Eventually consistent reads: half the read capacity, but writes of the last seconds may be missed
+    /// Eventually consistent reads: half the read capacity, but writes of the last seconds may be missed; only for a table
+    /// to which nobody writes
     #[arg(long)]
     pub eventual: bool,
     /// Read capacity to use a second: 12000rcu, 50% of the table's, auto or unlimited [default: auto]

@@ -31,16 +31,21 @@ const COPY_SECONDS: f64 = 5.0;
 /// Write units of a seeded item, about.
 const UNITS_PER_ITEM: f64 = 1.3;
 
+/// As `println!`, for whoever still reads it.
+macro_rules! say {
+    ($($words:tt)*) => { report::to_stdout(&(format!($($words)*) + "\n")) };
+}
+
 /// Runs the command; the exit code, unless it fails.
 pub async fn demo(args: &DemoArgs) -> Result<u8> {
     let begun = Instant::now();
     let items = args.items as usize;
-    println!("tableferry demo: {items} items of an imagined court, on an embedded DynamoDB\n");
+    say!("tableferry demo: {items} items of an imagined court, on an embedded DynamoDB\n");
 
     let database = EmbeddedDynamoDb::start().await?;
     let client = database.client();
     seed::seed_table(&client, SOURCE, items, args.seed).await?;
-    println!("1. seeded    table {SOURCE} with {items} items (seed {}) in {}", args.seed, seconds(begun));
+    say!("1. seeded    table {SOURCE} with {items} items (seed {}) in {}", args.seed, seconds(begun));
 
     let state = tempfile::Builder::new().prefix("tableferry-demo-").tempdir();
     let state = state.map_err(|error| Error::new(ErrorKind::Io, format!("making a temporary directory: {error}")))?;
@@ -50,7 +55,7 @@ pub async fn demo(args: &DemoArgs) -> Result<u8> {
     let first = Instant::now();
     interrupt_half_way(&spec, &connection, u64::from(args.items) / 2).await?;
     let view = crate::journal::RunView::load(&RunDirectory::new(&spec.state_dir, RUN))?;
-    println!(
+    say!(
         "2. killed    the copy to {DESTINATION} in the middle, after {}: {} of {} segments and {} items are on record",
         seconds(first),
         view.segments_done,
@@ -60,7 +65,7 @@ pub async fn demo(args: &DemoArgs) -> Result<u8> {
 
     let second = Instant::now();
     let summary = copy(&spec, &connection, report::observer(spec.output)).await?;
-    println!(
+    say!(
         "3. resumed   from the journal and copied the rest in {} ({:.0} items/s; this demo limits itself to {} write units/s)",
         seconds(second),
         summary.progress.items_per_second,
@@ -69,7 +74,7 @@ pub async fn demo(args: &DemoArgs) -> Result<u8> {
 
     let third = Instant::now();
     let comparison = compare(&client, SOURCE, DESTINATION).await?;
-    println!(
+    say!(
         "4. compared  {} items one by one in {}: {} missing, {} extra, {} different",
         comparison.compared,
         seconds(third),
@@ -80,13 +85,13 @@ pub async fn demo(args: &DemoArgs) -> Result<u8> {
     database.stop().await;
 
     if args.keep {
-        println!("\nthe run's journal and log are in {}", state.keep().display());
+        say!("\nthe run's journal and log are in {}", state.keep().display());
     }
     if !comparison.is_equal() {
-        eprintln!("error: the tables differ: {}", comparison.examples.join(", "));
+        report::to_stderr(&format!("error: the tables differ: {}", comparison.examples.join(", ")));
         return Ok(exit_code(ErrorKind::Internal));
     }
-    println!("\nboth tables are equal; the whole demo took {}", seconds(begun));
+    say!("\nboth tables are equal; the whole demo took {}", seconds(begun));
     Ok(EXIT_DONE)
 }
 

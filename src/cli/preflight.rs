@@ -4,6 +4,7 @@ use crate::config::{RunSpec, TableSpec};
 use crate::dynamodb::{ClientOptions, Connection, Table, connect};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Identity;
+use crate::report::to_stderr;
 use crate::units::{Rate, RateSpec, Side};
 
 /// Data that one segment should hold: small enough that many of them keep all workers busy to the end.
@@ -59,7 +60,7 @@ pub async fn ends(connections: Connections, spec: &RunSpec, create: bool) -> Res
         true => {
             let created = source.create_like(&source_connection.control, to, &spec.destination.table).await;
             created.map(|(table, warnings)| {
-                warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+                warnings.iter().for_each(|warning| to_stderr(&format!("warning: {warning}")));
                 table
             })
         }

@@ -1,13 +1,11 @@
 //! A flag beats an environment variable beats the file beats the default.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use url::{Host, Url};
-
 use super::file::{ConfigFile, TableFile};
 use crate::cli::args::RunArgs;
+use crate::dynamodb::endpoint::check_endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::units::{RateSpec, Side};
 
@@ -92,14 +90,11 @@ const DEFAULT_FILE: &str = "tableferry.toml";
 
 /// Lays flags over the environment over the file over the defaults.
 pub fn resolve(args: &RunArgs, environment: &Environment<'_>) -> Result<RunSpec> {
-    let file = match &args.config {
-        Some(path) => ConfigFile::load(path, environment)?,
-        None if Path::new(DEFAULT_FILE).exists() => ConfigFile::load(Path::new(DEFAULT_FILE), environment)?,
-        None => ConfigFile::default(),
+    let path = args.config.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
+    let file = match args.config.is_some() || path.exists() {
+        true => ConfigFile::load(path, environment)?,
+        false => ConfigFile::default(),
     };
-    if file.source.create.is_some() {
-        return Err(usage("unknown key `source.create`", "did you mean `destination.create`?"));
-    }
     let source = SideFlags {
         name: "source",
         variable: "SOURCE_TABLE",
@@ -116,24 +111,31 @@ pub fn resolve(args: &RunArgs, environment: &Environment<'_>) -> Result<RunSpec>
         region: args.destination_region.as_ref().or(args.region.as_ref()),
         profile: args.destination_profile.as_ref().or(args.profile.as_ref()),
     };
-    let source = source.resolve(&file.source, environment)?;
-    let destination = destination.resolve(&file.destination, environment)?;
+    let source = source.resolve(&file.source, path, environment)?;
+    let destination = destination.resolve(&file.destination, path, environment)?;
     if source == destination {
         let message = format!("source and destination are the same table ({})", source.table);
         return Err(Error::new(ErrorKind::TableUnfit, message).hint("name another table as --destination"));
     }
     let default_run = || format!("{}-to-{}", short_name(&source.table), short_name(&destination.table));
-    let rate = |side, flag: &str, asked: &Option<String>, written: Option<String>| match asked.clone().or(written) {
-        None => Ok(RateSpec::Auto),
-        Some(text) => RateSpec::parse(side, &text).map_err(|why| usage(&format!("{flag}: {why}"), "give a valid rate")),
+    let rate = |side, flag: &str, asked: &Option<String>, key: &str, written: &Option<String>| {
+        let parse = |text: &String, place: &str| {
+            let hint = format!("change {place}, or leave it out for auto");
+            RateSpec::parse(side, text).map_err(|why| usage(&format!("{place}: {why}"), &hint))
+        };
+        match (asked, written) {
+            (Some(text), _) => parse(text, flag),
+            (None, Some(text)) => parse(text, &format!("`{key}` in {}", path.display())),
+            (None, None) => Ok(RateSpec::Auto),
+        }
     };
     Ok(RunSpec {
         create_destination: args.create_destination || file.destination.create.unwrap_or(false),
         into_nonempty: args.into_nonempty,
         segments: args.segments,
         consistency: if args.eventual { Consistency::Eventual } else { Consistency::Strong },
-        read_rate: rate(Side::Read, "--read-rate", &args.read_rate, file.rate.read)?,
-        write_rate: rate(Side::Write, "--write-rate", &args.write_rate, file.rate.write)?,
+        read_rate: rate(Side::Read, "--read-rate", &args.read_rate, "rate.read", &file.rate.read)?,
+        write_rate: rate(Side::Write, "--write-rate", &args.write_rate, "rate.write", &file.rate.write)?,
         state_dir: args.state.clone(),
         run: checked_run(args.run.clone().unwrap_or_else(default_run))?,
         max_dead_letters: args.max_dead_letters,
@@ -160,18 +162,19 @@ struct SideFlags<'a> {
 }
 
 impl SideFlags<'_> {
-    fn resolve(&self, file: &TableFile, environment: &Environment<'_>) -> Result<TableSpec> {
+    fn resolve(&self, file: &TableFile, path: &Path, environment: &Environment<'_>) -> Result<TableSpec> {
         let Self { name, variable, .. } = self;
         let table = self.table.clone().or_else(|| environment(variable)).or_else(|| file.table.clone());
         let table = table.filter(|table| !table.is_empty()).ok_or_else(|| {
-            let hint = format!("give --{name}, or set {variable}, or write `table` under [{name}] in {DEFAULT_FILE}");
+            let path = path.display();
+            let hint = format!("give --{name}, or set {variable}, or write `table` under [{name}] in {path}");
             usage(&format!("no {name} table is named"), &hint)
         })?;
         let given = self.endpoint_url.cloned().or_else(|| file.endpoint_url.clone());
         let variables = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"];
         let endpoint_url = given.or_else(|| variables.into_iter().find_map(environment));
         if let Some(url) = &endpoint_url {
-            check_endpoint(name, url)?;
+            check_endpoint(url).map_err(|error| error.context(name))?;
         }
         Ok(TableSpec {
             table,
@@ -179,30 +182,6 @@ impl SideFlags<'_> {
             region: self.region.cloned().or_else(|| file.region.clone()),
             profile: self.profile.cloned().or_else(|| file.profile.clone()),
         })
-    }
-}
-
-/// Items travel in clear text over `http://`, which is for emulators on this machine.
-fn check_endpoint(side: &str, text: &str) -> Result<()> {
-    let bad = |why: &str, hint: &str| Err(usage(&format!("{side} endpoint {text}: {why}"), hint));
-    let url = match Url::parse(text) {
-        Ok(url) => url,
-        Err(error) => return bad(&error.to_string(), "write it like https://dynamodb.us-east-1.amazonaws.com"),
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(usage(&format!("the {side} endpoint contains a user or password"), "use a profile or variables"));
-    }
-    let is_loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => Ipv4Addr::is_loopback(&address),
-        Some(Host::Ipv6(address)) => Ipv6Addr::is_loopback(&address),
-        None => return bad("has no host", "write it like https://dynamodb.us-east-1.amazonaws.com"),
-    };
-    match url.scheme() {
-        "https" => Ok(()),
-        "http" if is_loopback => Ok(()),
-        "http" => bad("http:// is for loopback only", "use https://"),
-        _ => bad("is neither https nor http", "use https://"),
     }
 }
 
@@ -273,14 +252,49 @@ mod tests {
             let variable = |name: &str| (name == "AWS_ENDPOINT_URL_DYNAMODB").then(|| url.to_owned());
             assert_eq!(resolve(&args(), &variable).is_ok(), is_fine, "{url} from the environment");
         }
-        let secret = RunArgs { endpoint_url: Some("https://user:secret@example.com".into()), ..args() };
-        assert!(!resolve(&secret, &nothing).expect_err("refused").to_string().contains("secret"));
+    }
+
+    #[test]
+    fn a_password_in_an_endpoint_is_refused_and_never_shown() {
+        for url in
+            ["https://user:secret@example.com", "https://user:secret@exa mple.com", "http:/u:secret@x", "x:secret@y"]
+        {
+            let error = resolve(&RunArgs { endpoint_url: Some(url.into()), ..args() }, &nothing).expect_err(url);
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bad_rate_is_named_where_it_was_written() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("f.toml");
+        std::fs::write(&path, "[rate]\nread = 'fast'").expect("written");
+        let with_file = RunArgs { config: Some(path.clone()), ..args() };
+        let error = resolve(&with_file, &nothing).expect_err("refused");
+        let place = format!("`rate.read` in {}", path.display());
+        assert!(error.message().starts_with(&format!("{place}: `fast` is not a rate")), "{error}");
+        assert_eq!(error.remedy(), Some(format!("change {place}, or leave it out for auto").as_str()));
+        let error = resolve(&RunArgs { read_rate: Some("slow".into()), ..with_file }, &nothing).expect_err("refused");
+        assert!(error.message().starts_with("--read-rate: `slow` is not a rate"), "{error}");
     }
 
     #[test]
     fn a_table_that_nobody_names_is_asked_for() {
-        let error = resolve(&RunArgs { source: None, ..args() }, &nothing).expect_err("refused");
-        assert!(error.to_string().contains("--source") && error.to_string().contains("SOURCE_TABLE"), "{error}");
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("f.toml");
+        std::fs::write(&path, "").expect("written");
+        let unnamed = RunArgs { source: None, config: Some(path.clone()), ..args() };
+        let error = resolve(&unnamed, &nothing).expect_err("refused");
+        assert_eq!(error.message(), "no source table is named");
+        let hint = format!("give --source, or set SOURCE_TABLE, or write `table` under [source] in {}", path.display());
+        assert_eq!(error.remedy(), Some(hint.as_str()));
+    }
+
+    #[test]
+    fn a_table_named_by_its_arn_gives_the_run_its_short_name() {
+        let arn = "arn:aws:dynamodb:us-east-1:123456789012:table/court".to_owned();
+        let spec = resolve(&RunArgs { source: Some(arn.clone()), ..args() }, &nothing).expect("valid");
+        assert_eq!((spec.source.table, spec.run.as_str()), (arn, "court-to-b"));
     }
 
     #[test]

@@ -10,7 +10,9 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{Builder, StalledStreamProtectionConfig};
 use aws_sdk_dynamodb::error::DisplayErrorContext;
+use aws_types::service_config::ServiceConfigKey;
 
+use crate::dynamodb::endpoint::check_endpoint;
 use crate::dynamodb::error::credentials_hint;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -58,6 +60,11 @@ pub async fn connect(options: &ClientOptions) -> Result<Connection> {
         loader = loader.endpoint_url(url);
     }
     let shared = loader.load().await;
+    // A profile can name an endpoint too, for all services or for DynamoDB alone.
+    let of_profile = shared.service_config().and_then(|config| config.load_config(dynamodb_endpoint_key()?));
+    for url in options.endpoint_url.as_deref().or(shared.endpoint_url()).into_iter().chain(of_profile.as_deref()) {
+        check_endpoint(url)?;
+    }
     let region = shared.region().map(|region| region.as_ref().to_owned()).ok_or_else(|| {
         Error::new(ErrorKind::Access, "no region is configured")
             .hint("set --region or AWS_REGION, or a region in the profile; an emulator takes any, such as us-east-1")
@@ -83,4 +90,10 @@ pub async fn connect(options: &ClientOptions) -> Result<Connection> {
     let control = base.clone().retry_config(RetryConfig::standard().with_max_attempts(CONTROL_ATTEMPTS));
     let data = base.retry_config(RetryConfig::disabled());
     Ok(Connection { control: Client::from_conf(control.build()), data: Client::from_conf(data.build()), region })
+}
+
+/// Where the SDK looks for DynamoDB's endpoint in the environment and in profiles.
+fn dynamodb_endpoint_key() -> Option<ServiceConfigKey<'static>> {
+    let key = ServiceConfigKey::builder().service_id("DynamoDB").env("AWS_ENDPOINT_URL").profile("endpoint_url");
+    key.build().ok()
 }

@@ -1,9 +1,9 @@
 //! Events for scripts: one JSON object a line on stdout.
 
-use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::to_stdout;
 use crate::event::{Event, Observer};
 
 /// Time between two progress events.
@@ -25,8 +25,7 @@ impl Observer for JsonReport {
             *last = Some(Instant::now());
         }
         if let Ok(line) = serde_json::to_string(&event) {
-            // A reader that has gone away (`| head`) is no reason to stop a migration.
-            let _ = writeln!(std::io::stdout().lock(), "{line}");
+            to_stdout(&format!("{line}\n"));
         }
     }
 }

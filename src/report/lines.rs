@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{summary, words};
+use super::{summary, to_stderr, words};
 use crate::event::{Event, Observer};
 
 /// Time between two lines.
@@ -21,20 +21,20 @@ impl Observer for LineReport {
             Event::Started { run, source, destination, segments, resumed } => {
                 let verb = if resumed { "resuming" } else { "copying" };
                 let (source, destination) = (words::plain(&source), words::plain(&destination));
-                eprintln!("{verb} {source} to {destination} in {segments} segments (run {run})");
+                to_stderr(&format!("{verb} {source} to {destination} in {segments} segments (run {run})"));
             }
             Event::Progress(progress) => {
                 let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
                 if last.is_none_or(|last| last.elapsed() >= INTERVAL) {
                     // The first one would only say that nothing has happened yet.
                     if last.is_some() {
-                        eprintln!("{}", words::progress(&progress));
+                        to_stderr(&words::progress(&progress));
                     }
                     *last = Some(Instant::now());
                 }
             }
             Event::DeadLetter { .. } => {}
-            Event::Draining => eprintln!("stopping: waiting for the requests under way"),
+            Event::Draining => to_stderr("stopping: waiting for the requests under way"),
             Event::Finished(summary) => summary::print(&summary),
         }
     }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::summary;
 use super::words::{count, duration, plain, round};
+use super::{summary, to_stdout};
 use crate::event::DeadLetterGroup;
 
 /// What `status` shows; with `--json`, as it is.
@@ -41,26 +41,29 @@ pub struct StatusView {
 
 /// Prints the view on stdout.
 pub fn print_status(view: &StatusView, as_json: bool) {
-    if as_json {
-        println!("{}", serde_json::json!(view));
-    } else {
-        print!("{}", text(view));
+    match as_json {
+        true => to_stdout(&format!("{}\n", serde_json::json!(view))),
+        false => to_stdout(&text(view)),
     }
 }
 
 fn text(view: &StatusView) -> String {
     let heartbeat = std::time::Duration::from_secs_f64(view.heartbeat_seconds.max(0.0));
+    // The table's own count is 0 until it is first measured.
+    let estimated = match view.items_estimated {
+        0 => String::new(),
+        items => format!(" (the source has about {})", count(items)),
+    };
     let mut out = format!(
-        "run {}: {}\n  copies    {} to {}\n  items     {} read, {} written (the source has about {})\n  segments  {} of {} done\n  units     {} read, {} write\n  recorded  {} ago\n",
+        "run {}: {}\n  copies    {} to {}\n  items     {} read, {} written{estimated}\n  segments  {} of {} done\n  units     {} read, {} write\n  recorded  {} ago\n",
         view.run,
         view.state,
         plain(&view.source),
         plain(&view.destination),
         count(view.items_read),
         count(view.items_written),
-        count(view.items_estimated),
-        view.segments_done,
-        view.segments,
+        count(view.segments_done.into()),
+        count(view.segments.into()),
         round(view.read_units),
         round(view.write_units),
         duration(heartbeat),
@@ -76,9 +79,8 @@ fn text(view: &StatusView) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_killed_run_says_how_to_go_on() {
-        let view = StatusView {
+    fn killed() -> StatusView {
+        StatusView {
             run: "a-to-b".into(),
             source: "a".into(),
             destination: "b".into(),
@@ -92,8 +94,12 @@ mod tests {
             read_units: 512.5,
             write_units: 4100.0,
             dead_letters: Vec::new(),
-        };
-        insta::assert_snapshot!(text(&view), @r"
+        }
+    }
+
+    #[test]
+    fn a_killed_run_says_how_to_go_on() {
+        insta::assert_snapshot!(text(&killed()), @r"
         run a-to-b: killed
           copies    a to b
           items     4,100 read, 4,100 written (the source has about 20,000)
@@ -102,5 +108,22 @@ mod tests {
           recorded  1m 15s ago
           next      run the same command again to resume
         ");
+    }
+    #[test]
+    fn a_finished_run_shows_its_dead_letters_and_no_estimate_that_is_not_known() {
+        let group = DeadLetterGroup { reason: "too large".into(), count: 2, example_key: r#"{"pk":{"S":"x"}}"#.into() };
+        let view = StatusView { state: "done".into(), items_estimated: 0, dead_letters: vec![group], ..killed() };
+        let view = StatusView { segments: 1_000_000, segments_done: 1_000_000, ..view };
+        insta::assert_snapshot!(text(&view), @r#"
+        run a-to-b: done
+          copies    a to b
+          items     4,100 read, 4,100 written
+          segments  1,000,000 of 1,000,000 done
+          units     513 read, 4,100 write
+          recorded  1m 15s ago
+        dead letters by reason:
+          2 x too large
+              for example {"pk":{"S":"x"}}
+        "#);
     }
 }

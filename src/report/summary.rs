@@ -1,8 +1,8 @@
 //! The last word about a run.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 
+use super::to_stdout;
 use super::words::{count, duration, plain, round};
 use crate::event::{DeadLetterGroup, End, Summary};
 
@@ -11,8 +11,7 @@ const GROUPS_SHOWN: usize = 10;
 
 /// Prints the summary on stdout.
 pub fn print(summary: &Summary) {
-    // Nobody reads it any more if this fails.
-    let _ = std::io::stdout().lock().write_all(text(summary).as_bytes());
+    to_stdout(&text(summary));
 }
 
 fn text(summary: &Summary) -> String {
@@ -29,8 +28,8 @@ fn text(summary: &Summary) -> String {
         count(progress.items_read),
         count(progress.items_written),
         count(progress.dead_letters),
-        progress.segments_done,
-        progress.segments,
+        count(progress.segments_done.into()),
+        count(progress.segments.into()),
         round(summary.read_units),
         round(summary.write_units),
         duration(progress.elapsed),
@@ -118,7 +117,32 @@ mod tests {
 
     #[test]
     fn an_unfinished_run_says_how_to_go_on() {
-        assert!(text(&summary(End::Interrupted)).starts_with("interrupted: run the same command again to resume\n"));
-        assert!(text(&summary(End::Failed)).contains("run the same command again to resume"));
+        let mut unfinished = summary(End::Interrupted);
+        unfinished.progress.segments_done = 7;
+        insta::assert_snapshot!(text(&unfinished), @r"
+        interrupted: run the same command again to resume
+          run       a-to-b
+          items     20,000 read, 20,000 written, 0 dead letters
+          segments  7 of 16 done
+          units     2,501 read, 20,000 write
+          time      1m 30s (222 items/s)
+        ");
+        unfinished.end = End::Failed;
+        insta::assert_snapshot!(text(&unfinished), @r"
+        stopped by an error: mend it and run the same command again to resume
+          run       a-to-b
+          items     20,000 read, 20,000 written, 0 dead letters
+          segments  7 of 16 done
+          units     2,501 read, 20,000 write
+          time      1m 30s (222 items/s)
+        ");
+    }
+
+    #[test]
+    fn a_key_or_reason_cannot_drive_the_terminal() {
+        let mut out = String::new();
+        let (reason, example_key) = ("bad\u{1b}[2J".to_owned(), "{\"pk\":\"\u{9b}31m\"}".to_owned());
+        dead_letters(&mut out, &[DeadLetterGroup { reason, count: 1, example_key }]);
+        assert!(out.chars().all(|character| character == '\n' || !character.is_control()), "{out:?}");
     }
 }

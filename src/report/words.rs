@@ -38,20 +38,15 @@ pub fn plain(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
-/// `12,345 items, 5,000/s, read 120 of 250 rcu/s, write 400 rcu/s; write rate reached; 2m 05s left`
+/// Everything on one line: `12,345 items, 5,000/s, segments 3/64, read 120 of 250 rcu/s, ...; 2m 05s left`
 pub fn progress(progress: &Progress) -> String {
-    let units = |used: f64, allowed: Option<f64>, unit: &str| match allowed {
-        Some(allowed) => format!("{} of {} {unit}/s", round(used), round(allowed)),
-        None => format!("{} {unit}/s", round(used)),
-    };
     let mut text = format!(
-        "{} items, {}/s, segments {}/{}, read {}, write {}",
+        "{} items, {}/s, segments {}/{}, {}",
         count(progress.items_written),
         round(progress.items_per_second),
-        progress.segments_done,
-        progress.segments,
-        units(progress.read_units_per_second, progress.read_units_allowed, "rcu"),
-        units(progress.write_units_per_second, progress.write_units_allowed, "wcu"),
+        count(progress.segments_done.into()),
+        count(progress.segments.into()),
+        units(progress),
     );
     if progress.dead_letters > 0 {
         text.push_str(&format!(", {} dead letters", count(progress.dead_letters)));
@@ -59,12 +54,48 @@ pub fn progress(progress: &Progress) -> String {
     if let Some(wait) = progress.wait {
         text.push_str(&format!("; {}", wait.words()));
     }
-    if let Some(eta) = progress.eta
-        && progress.fraction < 1.0
-    {
-        text.push_str(&format!("; {} left", duration(eta)));
+    text + &left(progress)
+}
+
+/// Beside the bar: `12,345 items, 5,000/s; 2m 05s left`
+pub fn pace(progress: &Progress) -> String {
+    let (items, rate) = (count(progress.items_written), round(progress.items_per_second));
+    format!("{items} items, {rate}/s{}", left(progress))
+}
+
+/// Below the bar, what matters most first, as a narrow terminal cuts the end:
+/// `write rate reached; 2 dead letters; read 120 of 250 rcu/s, write 400 wcu/s; segments 3/64`
+pub fn details(progress: &Progress) -> String {
+    let mut text = String::new();
+    if let Some(wait) = progress.wait {
+        text.push_str(&format!("{}; ", wait.words()));
     }
-    text
+    if progress.dead_letters > 0 {
+        text.push_str(&format!("{} dead letters; ", count(progress.dead_letters)));
+    }
+    let (done, all) = (count(progress.segments_done.into()), count(progress.segments.into()));
+    text + &format!("{}; segments {done}/{all}", units(progress))
+}
+
+/// `read 120 of 250 rcu/s, write 400 wcu/s`
+fn units(progress: &Progress) -> String {
+    let side = |used: f64, allowed: Option<f64>| match allowed {
+        Some(allowed) => format!("{} of {}", round(used), round(allowed)),
+        None => round(used),
+    };
+    format!(
+        "read {} rcu/s, write {} wcu/s",
+        side(progress.read_units_per_second, progress.read_units_allowed),
+        side(progress.write_units_per_second, progress.write_units_allowed),
+    )
+}
+
+/// `; 2m 05s left`, if that is known.
+fn left(progress: &Progress) -> String {
+    match progress.eta {
+        Some(eta) if progress.fraction < 1.0 => format!("; {} left", duration(eta)),
+        _ => String::new(),
+    }
 }
 
 #[cfg(test)]
@@ -98,6 +129,30 @@ mod tests {
         insta::assert_snapshot!(progress(&state), @"12,345 items, 5,000/s, segments 3/64, read 120 of 250 rcu/s, write 4,000 wcu/s, 2 dead letters; read rate reached; 2m 05s left");
         state = Progress { items_written: 1, segments: 1, ..Progress::default() };
         insta::assert_snapshot!(progress(&state), @"1 items, 0/s, segments 0/1, read 0 rcu/s, write 0 wcu/s");
+    }
+
+    #[test]
+    fn a_terminal_of_80_columns_shows_why_we_wait_and_what_is_used_of_what_is_allowed() {
+        let state = Progress {
+            items_written: 123_456_789,
+            items_per_second: 12_345.0,
+            segments: 4096,
+            segments_done: 1234,
+            read_units_per_second: 3000.0,
+            read_units_allowed: Some(3000.0),
+            write_units_per_second: 4000.0,
+            write_units_allowed: Some(4000.0),
+            wait: Some(WaitReason::DestinationThrottles),
+            fraction: 0.3,
+            eta: Some(Duration::from_secs(125)),
+            ..Progress::default()
+        };
+        insta::assert_snapshot!(pace(&state), @"123,456,789 items, 12,345/s; 2m 05s left");
+        insta::assert_snapshot!(details(&state), @"destination throttles; read 3,000 of 3,000 rcu/s, write 4,000 of 4,000 wcu/s; segments 1,234/4,096");
+        let cut: String = details(&state).chars().take(78).collect();
+        assert!(cut.contains("4,000 of 4,000 wcu/s"), "{cut}");
+        let state = Progress { dead_letters: 2, wait: None, ..state };
+        assert!(details(&state).starts_with("2 dead letters; read "), "{}", details(&state));
     }
 
     #[test]

@@ -107,3 +107,18 @@ fn an_endpoint_that_dies_within_the_copy_ends_the_run_which_resumes_when_it_is_b
 fn dead_after_three(operation: &'static str) -> plan::Plan {
     Box::new(move |call| (call.operation == operation && call.ordinal >= 3).then_some(Fault::ResetBefore))
 }
+
+#[test]
+fn an_endpoint_of_a_profile_is_checked_like_any_other() {
+    for profile in [
+        "[profile far]\nregion = us-east-1\nendpoint_url = http://192.0.2.1:8000\n",
+        "[profile far]\nregion = us-east-1\nservices = here\n[services here]\ndynamodb =\n  endpoint_url = http://192.0.2.1:8000\n",
+    ] {
+        let ferry = Ferry::new();
+        ferry.write("aws-config", profile);
+        let path = ferry.path().join("aws-config");
+        let ferry = ferry.with("AWS_CONFIG_FILE", &path.to_string_lossy());
+        let run = ferry.run(&["run", "--source", "a", "--destination", "b", "--profile", "far"]);
+        run.assert_refused(2, &["http://192.0.2.1:8000", "loopback"]);
+    }
+}

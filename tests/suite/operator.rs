@@ -132,3 +132,15 @@ fn what_a_run_leaves_is_its_owners_alone_and_the_log_holds_no_items() {
         }
     }
 }
+
+#[test]
+fn a_run_that_nobody_listens_to_goes_on() {
+    let emulator = Dynoxide::start();
+    let (source, destination) = pair(&emulator, 300);
+    let ferry = Ferry::new();
+    let endpoint = emulator.endpoint();
+    let run = ["run", "--source", &source.name, "--destination", &destination.name, "--endpoint-url", &endpoint];
+    ferry.start_unheard(&run).end().assert_code(0);
+    ferry.start_unheard(&["status"]).end().assert_code(0);
+    assert_equal(&source.contents(), &destination.contents());
+}

@@ -136,6 +136,15 @@ impl Ferry {
         self.start_command(command, &arguments)
     }
 
+    /// Starts with nobody at the other end of stdout and stderr, as behind `| head` or in a terminal that was closed.
+    pub fn start_unheard(&self, arguments: &[&str]) -> Running {
+        let mut command = Command::new("bash");
+        // Both go into a pipe whose reader has left.
+        let script = r#"exec 3> >(:); sleep 0.2; exec "$@" >&3 2>&3"#;
+        command.args(["-c", script, "unheard", env!("CARGO_BIN_EXE_tableferry")]);
+        self.start_command(command, arguments)
+    }
+
     fn start_command(&self, mut command: Command, arguments: &[&str]) -> Running {
         let number = self.runs.fetch_add(1, Ordering::Relaxed);
         let stdout = self.outputs.path().join(format!("stdout-{number}"));
