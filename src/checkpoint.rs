@@ -1,10 +1,13 @@
 //! The seam to what survives a kill.
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 
 use crate::error::Result;
 use crate::event::DeadLetterGroup;
 use crate::source::Cursor;
+use crate::stream::Position;
 
 /// How far a segment has come. Everything before `cursor` is at the destination or a durable dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,17 +29,80 @@ impl SegmentState {
     }
 }
 
+/// How far a shard has been applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardState {
+    /// The shard.
+    pub id: Arc<str>,
+    /// The shard that it continues.
+    pub parent: Option<Arc<str>>,
+    /// Every change before it is applied or a durable dead letter.
+    pub position: Position,
+    /// Whether the shard has delivered its last change and all are applied.
+    pub ended: bool,
+}
+
+/// What a reader of the journal may want to know of a shard while it is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ShardView {
+    /// The shard.
+    pub id: Arc<str>,
+    /// Age of its oldest change that is read and not applied, or of the last one read while more may follow.
+    pub lag_ms: u64,
+    /// For how long it has delivered nothing, everything before being applied; `None` while that is not so.
+    pub quiet_ms: Option<u64>,
+    /// Reads that found nothing since it is quiet.
+    pub quiet_polls: u64,
+    /// The last marker that it delivered.
+    pub marker: Option<String>,
+}
+
+/// Where the tail of the stream stands, as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TailView {
+    /// The shards that are being read.
+    pub shards: Vec<ShardView>,
+    /// Changes read and not yet applied.
+    pub changes_waiting: u64,
+}
+
+/// Where an item was met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In a page of the scan, counted from 0 over the whole run.
+    Page {
+        /// Segment.
+        segment: u32,
+        /// Page of the segment.
+        page: u64,
+    },
+    /// In the stream.
+    Change {
+        /// Shard.
+        shard: Arc<str>,
+        /// The change's place in it.
+        sequence: Arc<str>,
+    },
+}
+
 /// An item that cannot be written: what an operator needs to find and mend it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// The item's key as DynamoDB JSON.
+    /// The source item's key as DynamoDB JSON.
     pub key: String,
-    /// Why, in the destination's words.
+    /// Why, in the destination's or the transform's words.
     pub reason: String,
-    /// Segment it was read from.
-    pub segment: u32,
-    /// Page of the segment, counted from 0 over the whole run.
-    pub page: u64,
+    /// Where it was met.
+    pub place: Place,
+}
+
+/// An entry in or out of the dead letters; in the order in which they happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LetterChange {
+    /// The item cannot be written.
+    Add(DeadLetter),
+    /// The item of this key has since been written, dropped or deleted.
+    Clear(String),
 }
 
 /// Counters of a run, summed over all its processes.
@@ -50,6 +116,10 @@ pub struct Totals {
     pub read_units: f64,
     /// Write capacity units consumed.
     pub write_units: f64,
+    /// Items read and not written, because a change of theirs is newer.
+    pub items_superseded: u64,
+    /// Changes before the shards' positions.
+    pub changes_applied: u64,
 }
 
 /// What becomes durable together.
@@ -57,8 +127,12 @@ pub struct Totals {
 pub struct Commit {
     /// Segments that moved.
     pub segments: Vec<SegmentState>,
-    /// Dead letters found since the last commit.
-    pub dead_letters: Vec<DeadLetter>,
+    /// Shards that moved, ended or are new.
+    pub shards: Vec<ShardState>,
+    /// Dead letters found and cleared since the last commit.
+    pub letters: Vec<LetterChange>,
+    /// The tail at this moment; `None` without one.
+    pub tail: Option<TailView>,
     /// Totals after this commit.
     pub totals: Totals,
 }
@@ -70,10 +144,12 @@ pub struct RunState {
     pub segments: u32,
     /// Segments that are done.
     pub segments_done: u32,
-    /// Dead letters on record.
-    pub dead_letters: u64,
+    /// Keys of the dead letters on record.
+    pub dead_letters: Vec<String>,
     /// Counters so far.
     pub totals: Totals,
+    /// Every shard that was ever taken up; none until the start positions are committed.
+    pub shards: Vec<ShardState>,
 }
 
 /// The memory of a run.

@@ -2,7 +2,9 @@
 
 pub mod args;
 mod demo;
+mod drain;
 mod log;
+mod markers;
 mod preflight;
 mod run;
 mod signals;
@@ -28,6 +30,7 @@ pub fn main() -> ExitCode {
     let result = runtime.block_on(async {
         match args.command {
             Command::Run(args) => run::run(*args).await,
+            Command::Drain(args) => drain::drain(&args).await,
             Command::Status(args) => status::status(&args),
             Command::Demo(args) => demo::demo(&args).await,
         }

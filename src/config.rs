@@ -4,4 +4,6 @@ mod file;
 mod resolve;
 
 pub use file::ConfigFile;
-pub use resolve::{Consistency, Environment, Output, RunSpec, TableSpec, process_environment, resolve};
+pub use resolve::{
+    Consistency, Environment, Output, RunSpec, TableSpec, TailSpec, UntilSpec, process_environment, resolve,
+};

@@ -16,6 +16,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use dynoxide::Database;
@@ -82,6 +83,18 @@ impl EmbeddedDynamoDb {
             .credentials_provider(Credentials::new("embedded", "embedded", None, None, "embedded"))
             .build();
         aws_sdk_dynamodb::Client::from_conf(config)
+    }
+
+    /// A typed client for this server's streams.
+    pub fn streams_client(&self) -> aws_sdk_dynamodbstreams::Client {
+        let config = aws_sdk_dynamodbstreams::Config::builder()
+            .behavior_version(aws_sdk_dynamodbstreams::config::BehaviorVersion::latest())
+            .endpoint_url(self.endpoint_url())
+            .region(Region::from_static(REGION))
+            .credentials_provider(Credentials::new("embedded", "embedded", None, None, "embedded"))
+            .retry_config(RetryConfig::disabled())
+            .build();
+        aws_sdk_dynamodbstreams::Client::from_conf(config)
     }
 
     /// Takes no more requests, lets those under way finish (for two seconds at most) and frees everything.

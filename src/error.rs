@@ -30,6 +30,16 @@ pub enum ErrorKind {
     MalformedAnswer,
     /// The service understood the request and refuses it: one of its items is invalid.
     Rejected,
+    /// A shard iterator was kept too long; another one is to be asked for.
+    IteratorExpired,
+    /// The stream no longer has what follows a position: the changes were trimmed, or the shard or stream is gone.
+    PositionLost,
+    /// Changes of the source are lost to this run: what was deleted meanwhile can no longer be known.
+    StreamGap,
+    /// The tail is so far behind that the stream will soon forget what it has not read.
+    TailBehind,
+    /// The stream is switched off, has no images, or belongs to another table.
+    StreamUnfit,
     /// The run's journal cannot be read, written or locked.
     Journal,
     /// The run was started with another source, destination, segment count or transforms.

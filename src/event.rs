@@ -16,6 +16,10 @@ pub enum WaitReason {
     SourceThrottles,
     /// The destination table throttles.
     DestinationThrottles,
+    /// The stream throttles: perhaps two others read it already.
+    StreamThrottles,
+    /// The stream does not answer or answers with a fault.
+    StreamFails,
     /// The source does not answer or answers with a fault.
     SourceFails,
     /// The destination does not answer or answers with a fault.
@@ -32,6 +36,8 @@ impl WaitReason {
             Self::WriteRate => "write rate reached",
             Self::SourceThrottles => "source throttles",
             Self::DestinationThrottles => "destination throttles",
+            Self::StreamThrottles => "stream throttles",
+            Self::StreamFails => "stream fails, retrying",
             Self::SourceFails => "source fails, retrying",
             Self::DestinationFails => "destination fails, retrying",
             Self::Credentials => "waiting for fresh credentials",
@@ -53,6 +59,15 @@ pub struct Progress {
     pub dead_letters: u64,
     /// The source's own estimate of its item count, up to six hours old; 0 when unknown.
     pub items_estimated: u64,
+    /// Items read and not written, because a change of theirs is newer.
+    pub items_superseded: u64,
+    /// Changes of the stream that are applied.
+    pub changes_applied: u64,
+    /// Changes read and not yet applied.
+    pub changes_waiting: u64,
+    /// Age of the oldest change that is not applied; `None` without a tail.
+    #[serde(rename = "lag_seconds", serialize_with = "optional_seconds")]
+    pub lag: Option<Duration>,
     /// Segments read and written to their end.
     pub segments_done: u32,
     /// Segments of the run.
@@ -143,8 +158,14 @@ pub enum Event {
     DeadLetter {
         /// Why it cannot be written.
         reason: String,
-        /// Scan segment it came from.
-        segment: u32,
+    },
+    /// The tail is so far behind that the stream may forget changes before they are read.
+    Behind {
+        /// Age of the oldest change that is not applied.
+        #[serde(rename = "lag_seconds", serialize_with = "seconds")]
+        lag: Duration,
+        /// Whether the copy waits so that the tail has all of the write capacity.
+        copy_waits: bool,
     },
     /// A stop was asked for; requests under way are waited for.
     Draining,

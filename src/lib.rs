@@ -5,8 +5,8 @@
 //!
 //! | layer | modules | may import |
 //! |---|---|---|
-//! | 0 words | [`item`], [`units`], [`error`], [`policy`], [`event`] | each other, downward |
-//! | 1 seams | [`source`], [`transform`], [`sink`], [`checkpoint`] | layer 0 |
+//! | 0 words | [`item`], [`change`], [`units`], [`error`], [`policy`], [`event`] | each other, downward |
+//! | 1 seams | [`source`], [`stream`], [`transform`], [`sink`], [`checkpoint`] | layer 0 |
 //! | 2 engine | [`engine`] | layers 0-1, tokio, futures, governor, tracing |
 //! | 3 adapters | [`dynamodb`], [`journal`], [`memory`], [`embedded`] | layers 0-1, their own library; never the engine or a sibling |
 //! | 4 front | [`config`], [`report`], [`cli`] | everything |
@@ -24,6 +24,7 @@
 //! An item stays the bytes that DynamoDB sent ([`item::RawItem`]) from the answer of a Scan to the request of a
 //! BatchWriteItem. A segment's cursor moves only when every item before it is acknowledged or a durable dead letter.
 
+pub mod change;
 pub mod error;
 pub mod event;
 pub mod item;
@@ -33,6 +34,7 @@ pub mod units;
 pub mod checkpoint;
 pub mod sink;
 pub mod source;
+pub mod stream;
 pub mod transform;
 
 pub mod engine;

@@ -22,14 +22,15 @@ pub fn action(kind: ErrorKind) -> Action {
         Throttled => Action::BackOff,
         TimedOut | Unreachable | ServerFault | MalformedAnswer | CredentialsExpired => Action::Retry,
         Rejected => Action::Bisect,
-        Usage | Access | TableMissing | TableUnfit | Journal | RunChanged | TooManyDeadLetters | Io | Internal => {
-            Action::Stop
-        }
+        Usage | Access | TableMissing | TableUnfit | IteratorExpired | PositionLost | StreamGap | TailBehind
+        | StreamUnfit | Journal | RunChanged | TooManyDeadLetters | Io | Internal => Action::Stop,
     }
 }
 
 /// Everything was done.
 pub const EXIT_DONE: u8 = 0;
+/// Not ready: the source still changes, or something is still to be done.
+pub const EXIT_NOT_READY: u8 = 3;
 /// Interrupted; the same command resumes.
 pub const EXIT_INTERRUPTED: u8 = 4;
 /// Done, but some items are dead letters.
@@ -41,12 +42,13 @@ pub fn exit_code(kind: ErrorKind) -> u8 {
     match kind {
         Usage => 2,
         Access | CredentialsExpired => 10,
-        TableMissing | TableUnfit => 11,
-        Throttled | TimedOut | Unreachable | ServerFault | MalformedAnswer | Rejected => 12,
+        TableMissing | TableUnfit | StreamUnfit => 11,
+        IteratorExpired | Throttled | TimedOut | Unreachable | ServerFault | MalformedAnswer | Rejected => 12,
         Journal => 13,
         RunChanged => 14,
         TooManyDeadLetters => 15,
         Io => 16,
         Internal => 17,
+        PositionLost | StreamGap | TailBehind => 18,
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::config::Output;
 use crate::event::{Event, Observer};
 
-pub use status::{StatusView, print_status};
+pub use status::{ShardStatus, StatusView, TailStatus, print_status};
 
 /// The observer for that output: a bar on a terminal, plain lines elsewhere, JSON, or the summary alone.
 pub fn observer(output: Output) -> Arc<dyn Observer> {
@@ -33,6 +33,17 @@ pub fn to_stdout(text: &str) {
 /// Writes a line on stderr, for whoever still reads it.
 pub fn to_stderr(line: &str) {
     let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+}
+
+/// The observer that shows nothing.
+pub fn silent() -> Arc<dyn Observer> {
+    Arc::new(Silent)
+}
+
+struct Silent;
+
+impl Observer for Silent {
+    fn observe(&self, _: Event) {}
 }
 
 /// Shows nothing but the end.

@@ -8,13 +8,36 @@ use crate::item::RawItem;
 /// How much one request to a sink may carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SinkLimits {
-    /// Items in a batch.
+    /// Writes in a batch.
     pub max_items: usize,
     /// Bytes of JSON in a batch; a single larger item is still sent alone.
     pub max_batch_bytes: usize,
 }
 
-/// What became of one item of a batch.
+/// What is to happen to one key of the destination.
+#[derive(Debug, Clone)]
+pub enum Write {
+    /// The item takes the place of any with its key.
+    Put(RawItem),
+    /// The item with this one's key goes; nothing but the key counts.
+    Delete(RawItem),
+}
+
+impl Write {
+    /// The item that is put, or whose key is deleted.
+    pub fn item(&self) -> &RawItem {
+        match self {
+            Self::Put(item) | Self::Delete(item) => item,
+        }
+    }
+
+    /// Bytes of JSON that count against a batch's limit; of a delete at the most.
+    pub fn json_bytes(&self) -> usize {
+        self.item().json().len()
+    }
+}
+
+/// What became of one write of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Durable at the destination.
@@ -30,7 +53,7 @@ pub enum Outcome {
 /// The answer to a batch.
 #[derive(Debug)]
 pub struct WriteReply {
-    /// One outcome per item of the batch, in the same order.
+    /// One outcome per write of the batch, in the same order.
     pub outcomes: Vec<Outcome>,
     /// Write capacity units consumed.
     pub units: f64,
@@ -43,7 +66,7 @@ pub trait Sink: Send + Sync {
 
     /// Writes one batch; no key stands in it twice. Called concurrently with different keys.
     ///
-    /// One attempt: retrying is the engine's. `Ok` answers for every item. `Err` says nothing about any of them: after
+    /// One attempt: retrying is the engine's. `Ok` answers for every write. `Err` says nothing about any of them: after
     /// a time-out the whole batch may or may not have been written, so it is sent again.
-    fn write<'a>(&'a self, batch: &'a [RawItem]) -> BoxFuture<'a, Result<WriteReply>>;
+    fn write<'a>(&'a self, batch: &'a [Write]) -> BoxFuture<'a, Result<WriteReply>>;
 }

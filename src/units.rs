@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// Read and write units are counted per side; the arithmetic is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -23,7 +25,7 @@ impl Side {
 }
 
 /// A rate as asked for: `4000wcu`, `4000`, `50%`, `auto` or `unlimited`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum RateSpec {
     /// Capacity units per second.
     Units(f64),

@@ -11,15 +11,44 @@ struct Rule {
     must_not_name: &'static [&'static str],
 }
 
-const WORDS: &[&str] = &["item", "units", "error", "policy", "event"];
-const SEAMS: &[&str] = &["source", "transform", "sink", "checkpoint"];
-const ENGINE_AND_BELOW: &[&str] =
-    &["item", "units", "error", "policy", "event", "source", "transform", "sink", "checkpoint", "engine"];
+const WORDS: &[&str] = &["item", "change", "units", "error", "policy", "event"];
+const SEAMS: &[&str] = &["source", "stream", "transform", "sink", "checkpoint"];
+const ENGINE_AND_BELOW: &[&str] = &[
+    "item",
+    "change",
+    "units",
+    "error",
+    "policy",
+    "event",
+    "source",
+    "stream",
+    "transform",
+    "sink",
+    "checkpoint",
+    "engine",
+];
 const FRONT_CRATES: &[&str] = &["clap", "indicatif"];
-const OUTSIDE: &[&str] =
-    &["clap", "indicatif", "aws_sdk_dynamodb", "aws_config", "aws_smithy_types", "rusqlite", "dynoxide", "tokio"];
-const NOT_IN_ENGINE: &[&str] =
-    &["clap", "indicatif", "aws_sdk_dynamodb", "aws_config", "aws_smithy_types", "rusqlite", "dynoxide"];
+const OUTSIDE: &[&str] = &[
+    "clap",
+    "indicatif",
+    "aws_sdk_dynamodb",
+    "aws_sdk_dynamodbstreams",
+    "aws_config",
+    "aws_smithy_types",
+    "rusqlite",
+    "dynoxide",
+    "tokio",
+];
+const NOT_IN_ENGINE: &[&str] = &[
+    "clap",
+    "indicatif",
+    "aws_sdk_dynamodb",
+    "aws_sdk_dynamodbstreams",
+    "aws_config",
+    "aws_smithy_types",
+    "rusqlite",
+    "dynoxide",
+];
 
 fn rules() -> Vec<Rule> {
     let words = [
@@ -28,6 +57,7 @@ fn rules() -> Vec<Rule> {
         ("units", &["error"][..]),
         ("event", &["error"][..]),
         ("item", &["error"][..]),
+        ("change", &["item", "stream"][..]),
     ];
     let mut rules: Vec<Rule> =
         words.into_iter().map(|(module, may_use)| Rule { module, may_use, must_not_name: OUTSIDE }).collect();

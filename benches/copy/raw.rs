@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tableferry::dynamodb::wire::{Operation, call};
+use tableferry::dynamodb::wire;
 
 use crate::{BATCH_ITEMS, BATCHES_PER_READER, DESTINATION, READERS, SEGMENTS, SOURCE};
 
@@ -35,8 +35,7 @@ async fn copy_segment(client: Client, segment: u32) -> usize {
         let request = format!(
             r#"{{"TableName":"{SOURCE}","Segment":{segment},"TotalSegments":{SEGMENTS},"ConsistentRead":true,"ReturnConsumedCapacity":"TOTAL"{cursor}}}"#
         );
-        let answer: Bytes =
-            call(&client, Operation::Scan, SOURCE, request.into_bytes()).await.expect("the responder answers");
+        let answer: Bytes = wire::scan(&client, SOURCE, request.into_bytes()).await.expect("the responder answers");
         let page: Page<'_> = serde_json::from_slice(&answer).expect("a page");
         items += page.items.len();
         stream::iter(page.items.chunks(BATCH_ITEMS))
@@ -62,6 +61,6 @@ async fn write(client: &Client, batch: &[&RawValue]) {
     }
     body.pop();
     body.push_str(r#"]},"ReturnConsumedCapacity":"TOTAL"}"#);
-    let answer = call(client, Operation::BatchWriteItem, DESTINATION, body.into_bytes()).await;
+    let answer = wire::batch_write_item(client, DESTINATION, body.into_bytes()).await;
     assert!(answer.expect("the responder answers").starts_with(br#"{"UnprocessedItems":{}"#));
 }

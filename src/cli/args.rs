@@ -9,23 +9,25 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0   done
   2   wrong usage: command line, environment or configuration file
+  3   not ready: `drain` found the source still written to, or something not applied
   4   interrupted; the same command resumes
   5   done, but some items could not be written (dead letters)
   10  credentials or region missing or refused
-  11  a table is missing or does not fit
+  11  a table or stream is missing or does not fit
   12  the endpoint does not answer, or not as DynamoDB
   13  the run's journal is locked, damaged or cannot be written
-  14  the run was begun with another source, destination, segment count or transforms
+  14  the run was begun with another source, destination, stream, segment count or transforms
   15  more dead letters than allowed
   16  local files
-  17  a fault in tableferry itself";
+  17  a fault in tableferry itself
+  18  the stream has forgotten changes that were not read, or soon will";
 
-/// Copies a DynamoDB table into another one: fast, rate-limited, and resumable after a kill at any instant.
+/// Moves a live DynamoDB table into another one while the application keeps writing.
 ///
-/// The source is read in segments, in parallel; its items reach the destination byte for byte, within the capacity that you
-/// allow. A journal under .tableferry records what the destination has acknowledged: stop or kill a run and give the same
-/// command again, and it goes on from there. Items that the destination refuses are kept as dead letters with key and
-/// reason. The source must not change while it is copied.
+/// The source is read in segments, in parallel, while its stream is followed: changes made meanwhile reach the destination
+/// in their order, and no older item overwrites a newer one. Items arrive byte for byte, within the capacity that you allow.
+/// A journal under .tableferry records what the destination has acknowledged: stop or kill a run and give the same command
+/// again, and it goes on from there. Items that cannot be written are kept as dead letters with key and reason.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES, arg_required_else_help = true)]
 pub struct Args {
@@ -37,11 +39,13 @@ pub struct Args {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Copy a table; the same command resumes a copy that was stopped or killed
+    /// Copy a table and follow its changes; the same command resumes a run that was stopped or killed
     Run(Box<RunArgs>),
+    /// After the writers have stopped: prove that every change has arrived
+    Drain(DrainArgs),
     /// Show where a run stands, also while it goes on
     Status(StatusArgs),
-    /// Show the main job on an embedded DynamoDB: seed, copy, kill, resume, compare; needs no account
+    /// Show the main job on an embedded DynamoDB with live writers: copy, kill, resume, drain, compare; needs no account
     Demo(DemoArgs),
 }
 
@@ -100,8 +104,8 @@ pub struct RunArgs {
     /// Parts that the source is read in; chosen from its size unless given, then fixed for the run
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub segments: Option<u32>,
-    /// Eventually consistent reads: half the read capacity, but writes of the last seconds may be missed; only for a table
-    /// to which nobody writes
+    /// Eventually consistent reads: half the read capacity; the copy begins a minute later, when what they may miss is in
+    /// the stream
     #[arg(long)]
     pub eventual: bool,
     /// Read capacity to use a second: 12000rcu, 50% of the table's, auto or unlimited [default: auto]
@@ -119,6 +123,16 @@ pub struct RunArgs {
     /// Stop when nothing could be read, or nothing written, for this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub give_up_after: u64,
+    /// Do not follow the source's stream: for a source to which nobody writes
+    #[arg(long, conflicts_with = "stream_arn")]
+    pub no_tail: bool,
+    /// Stream to follow [env: STREAM_ARN] [default: the source's latest]
+    #[arg(long, value_name = "ARN")]
+    pub stream_arn: Option<String>,
+    /// End by itself: when the copy is done, or when also the changes made meanwhile have arrived [default: go on until
+    /// stopped]
+    #[arg(long, value_enum, value_name = "STATE")]
+    pub until: Option<UntilArg>,
     /// Forget what was recorded of this run and begin again
     #[arg(long)]
     pub restart: bool,
@@ -128,6 +142,44 @@ pub struct RunArgs {
     /// No progress, only the summary
     #[arg(long, conflicts_with = "json")]
     pub quiet: bool,
+}
+
+/// `--until`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum UntilArg {
+    /// Every item of the source was copied
+    Copied,
+    /// And the tail is less than two seconds behind
+    CaughtUp,
+}
+
+/// `tableferry drain`
+///
+/// Give it after the application has stopped writing to the source, also while `run` still goes on in another terminal. It
+/// ends with 0 when every shard of the stream has been read to its end or has been silent for the quiet period, and everything
+/// is applied; with 3 and the reason when that is not so.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct DrainArgs {
+    /// Name of the run; not needed when there is only one
+    #[arg(long, value_name = "NAME")]
+    pub run: Option<String>,
+    /// Directory that keeps the runs
+    #[arg(long, value_name = "DIR", default_value = ".tableferry")]
+    pub state: PathBuf,
+    /// How long every shard must be silent, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+    pub quiet_period: u64,
+    /// Instead of waiting for silence, write marker items to the source until every shard has delivered one. Their partition
+    /// key begins with `tableferry-marker|`; they are never copied, and deleted afterwards
+    #[arg(long)]
+    pub markers: bool,
+    /// Answer "not ready" after this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: u64,
+    /// The answer as one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `tableferry status`

@@ -11,10 +11,10 @@ use tokio::sync::Notify;
 use crate::cli::args::DemoArgs;
 use crate::cli::preflight::Connections;
 use crate::cli::run::prepare;
-use crate::config::{Consistency, Output, RunSpec, TableSpec};
+use crate::config::{Consistency, Output, RunSpec, TableSpec, TailSpec, UntilSpec};
 use crate::dynamodb::Connection;
 use crate::embedded::{EmbeddedDynamoDb, compare, seed};
-use crate::engine::Shutdown;
+use crate::engine::{Shutdown, Until};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Observer, Summary};
 use crate::journal::RunDirectory;
@@ -50,7 +50,7 @@ pub async fn demo(args: &DemoArgs) -> Result<u8> {
     let state = tempfile::Builder::new().prefix("tableferry-demo-").tempdir();
     let state = state.map_err(|error| Error::new(ErrorKind::Io, format!("making a temporary directory: {error}")))?;
     let spec = spec(state.path().to_owned(), items, &database.endpoint_url());
-    let connection = connection(&client);
+    let connection = connection(&client, database.streams_client());
 
     let first = Instant::now();
     interrupt_half_way(&spec, &connection, u64::from(args.items) / 2).await?;
@@ -112,6 +112,8 @@ fn spec(state_dir: PathBuf, items: usize, endpoint_url: &str) -> RunSpec {
         create_destination: true,
         into_nonempty: false,
         segments: None,
+        tail: TailSpec::Off,
+        until: UntilSpec::Stopped,
         consistency: Consistency::Strong,
         read_rate: RateSpec::Unlimited,
         write_rate: RateSpec::Units((items as f64 * UNITS_PER_ITEM / COPY_SECONDS).ceil()),
@@ -125,15 +127,15 @@ fn spec(state_dir: PathBuf, items: usize, endpoint_url: &str) -> RunSpec {
     }
 }
 
-fn connection(client: &Client) -> Connection {
+fn connection(client: &Client, streams: aws_sdk_dynamodbstreams::Client) -> Connection {
     let data = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
-    Connection { control: client.clone(), data: Client::from_conf(data), region: "us-east-1".to_owned() }
+    Connection { control: client.clone(), data: Client::from_conf(data), streams, region: "us-east-1".to_owned() }
 }
 
 async fn copy(spec: &RunSpec, connection: &Connection, observer: Arc<dyn Observer>) -> Result<Summary> {
     let connections = Connections { source: connection.clone(), destination: connection.clone() };
     let prepared = prepare(spec, connections).await?;
-    let (summary, error) = prepared.copy(spec, observer, Arc::new(Shutdown::default())).await?;
+    let (summary, error) = prepared.migrate(spec, Until::Stopped, observer, Arc::new(Shutdown::default())).await?;
     match error {
         Some(error) => Err(error),
         None => Ok(summary),

@@ -1,6 +1,6 @@
 //! What is checked before anything is written: both tables are there, fit together, and are not one.
 
-use crate::config::{RunSpec, TableSpec};
+use crate::config::{RunSpec, TableSpec, TailSpec};
 use crate::dynamodb::{ClientOptions, Connection, Table, connect};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Identity;
@@ -30,6 +30,8 @@ pub struct Ends {
     pub source: Table,
     /// The table to write.
     pub destination: Table,
+    /// ARN of the stream to follow; `None` for a source to which nobody writes.
+    pub stream: Option<String>,
 }
 
 /// The clients of both sides.
@@ -55,6 +57,14 @@ pub async fn ends(connections: Connections, spec: &RunSpec, create: bool) -> Res
     let Connections { source: source_connection, destination: destination_connection } = connections;
     let side = |place: &'static str| move |error: Error| error.context(place);
     let source = Table::describe(&source_connection.control, &spec.source.table).await.map_err(side("source"))?;
+    let stream = match &spec.tail {
+        TailSpec::Off => None,
+        TailSpec::Latest => Some(source.check_stream()?),
+        TailSpec::Arn(arn) => {
+            source.check_stream_arn(arn)?;
+            Some(arn.clone())
+        }
+    };
     let to = &destination_connection.control;
     let destination = match create {
         true => {
@@ -74,7 +84,7 @@ pub async fn ends(connections: Connections, spec: &RunSpec, create: bool) -> Res
         _ => error.context("destination"),
     })?;
     check_fit(&source, &destination)?;
-    Ok(Ends { source_connection, destination_connection, source, destination })
+    Ok(Ends { source_connection, destination_connection, source, destination, stream })
 }
 
 fn options(table: &TableSpec, spec: &RunSpec) -> ClientOptions {
@@ -123,6 +133,7 @@ impl Ends {
             ("destination ARN", self.destination.arn().to_owned()),
             ("destination id", self.destination.identity()),
             ("segments", segments.to_string()),
+            ("stream", self.stream.clone().unwrap_or_else(|| "none".to_owned())),
             ("transforms", transform.to_owned()),
         ];
         Identity(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())

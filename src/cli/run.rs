@@ -1,19 +1,21 @@
 //! `tableferry run`: copies a table, or goes on with a copy that was stopped.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::cli::args::RunArgs;
 use crate::cli::preflight::{self, Connections, Ends};
 use crate::cli::{code, log, signals};
-use crate::config::{self, Consistency, RunSpec};
-use crate::dynamodb::{TableSink, TableSource, scan};
+use crate::config::{self, Consistency, RunSpec, UntilSpec};
+use crate::dynamodb::{TableSink, TableSource, TableStream, scan};
 use crate::engine::shutdown::Phase;
-use crate::engine::{Copy, CopyOptions, Shutdown};
+use crate::engine::{Migration, Options, Shutdown, Until};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{End, Observer, Summary};
 use crate::journal::{Identity, Journal, RunDirectory, RunLock, RunStatus};
 use crate::policy::EXIT_INTERRUPTED;
 use crate::report;
+use crate::stream::ChangeSource;
 use crate::transform::{PassThrough, Transform};
 use crate::units::Side;
 
@@ -28,17 +30,35 @@ pub async fn run(args: RunArgs) -> Result<u8> {
         prepared = preparing => prepared?,
         () = shutdown.reached(Phase::Draining) => return Ok(EXIT_INTERRUPTED),
     };
-    let (summary, error) = prepared.copy(&spec, observer, shutdown).await?;
+    let (summary, error) = prepared.migrate(&spec, until(&spec), observer, shutdown).await?;
     match error {
         Some(error) => Err(error),
         None => code(summary.end, summary.progress.dead_letters),
     }
 }
 
+fn until(spec: &RunSpec) -> Until {
+    match spec.until {
+        UntilSpec::Stopped => Until::Stopped,
+        UntilSpec::Copied => Until::Copied,
+        UntilSpec::CaughtUp => Until::CaughtUp,
+    }
+}
+
+/// How long ago a strongly consistent page may show the table: not at all, but a margin is cheap.
+const VISIBILITY_STRONG: Duration = Duration::from_secs(5);
+/// How long ago an eventually consistent one may.
+const VISIBILITY_EVENTUAL: Duration = Duration::from_secs(60);
+/// Changes are kept for 24 hours: a run that stood still for longer than this has lost some, or is about to.
+const LONGEST_PAUSE: Duration = Duration::from_secs(23 * 3600);
+/// An earlier process that ended longer ago than this has no requests under way any more.
+const LATEST_LANDING: Duration = Duration::from_secs(600);
+
 /// A run whose tables are checked and whose journal is open.
 pub(super) struct Prepared {
     ends: Ends,
     journal: Journal,
+    was_killed: bool,
     _lock: RunLock,
 }
 
@@ -52,9 +72,16 @@ pub(super) async fn prepare(spec: &RunSpec, connections: Connections) -> Result<
     if directory.journal().exists() && !spec.restart {
         // A damaged journal is told first: nothing else matters then.
         let journal = Journal::open(&directory)?;
+        let status = journal.status().await?;
+        let age = journal.heartbeat_age().await?;
         let ends = preflight::ends(connections, spec, false).await?;
         check_unchanged(&journal.identity().await?, spec, &ends, transform.name())?;
-        return Ok(Prepared { ends, journal, _lock: lock });
+        if ends.stream.is_some() {
+            check_stream_remembers(spec, status, age)?;
+        }
+        let was_killed = age < LATEST_LANDING;
+        directory.keep_spec(&spec.to_json())?;
+        return Ok(Prepared { ends, journal, was_killed, _lock: lock });
     }
     let ends = preflight::ends(connections, spec, spec.create_destination).await?;
     if !spec.into_nonempty {
@@ -63,7 +90,23 @@ pub(super) async fn prepare(spec: &RunSpec, connections: Connections) -> Result<
     let segments = spec.segments.unwrap_or_else(|| ends.choose_segments());
     let identity = ends.identity(segments, transform.name());
     let journal = Journal::create(&directory, &identity, segments, ends.source.items_estimated())?;
-    Ok(Prepared { ends, journal, _lock: lock })
+    directory.keep_spec(&spec.to_json())?;
+    Ok(Prepared { ends, journal, was_killed: false, _lock: lock })
+}
+
+/// Refuses a run that the stream has passed by.
+fn check_stream_remembers(spec: &RunSpec, status: RunStatus, age: Duration) -> Result<()> {
+    let message = match status {
+        RunStatus::Gap => format!("run {}: the stream has forgotten changes that the run had not read", spec.run),
+        _ if age > LONGEST_PAUSE => {
+            format!("run {} stood still for {} hours; the stream keeps 24", spec.run, age.as_secs() / 3600)
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::new(ErrorKind::StreamGap, message).hint(
+        "what was deleted meanwhile is not known, so the run cannot go on: empty the destination, or name a new one, and \
+         begin again with --restart",
+    ))
 }
 
 fn check_unchanged(before: &Identity, spec: &RunSpec, ends: &Ends, transform: &str) -> Result<()> {
@@ -81,21 +124,26 @@ fn check_unchanged(before: &Identity, spec: &RunSpec, ends: &Ends, transform: &s
 }
 
 impl Prepared {
-    /// Copies to the end, or to an end. The status on record says which.
-    pub(super) async fn copy(
+    /// Works to the end, or to an end. The status on record says which.
+    pub(super) async fn migrate(
         self,
         spec: &RunSpec,
+        until: Until,
         observer: Arc<dyn Observer>,
         shutdown: Arc<Shutdown>,
     ) -> Result<(Summary, Option<Error>)> {
-        let Self { ends, journal, _lock } = self;
-        let consistency = match spec.consistency {
-            Consistency::Strong => scan::Consistency::Strong,
-            Consistency::Eventual => scan::Consistency::Eventual,
+        let Self { ends, journal, was_killed, _lock } = self;
+        let (consistency, visibility) = match spec.consistency {
+            Consistency::Strong => (scan::Consistency::Strong, VISIBILITY_STRONG),
+            Consistency::Eventual => (scan::Consistency::Eventual, VISIBILITY_EVENTUAL),
         };
         let schema = ends.source.schema.clone();
-        let copy = Copy {
-            options: CopyOptions {
+        let from = &ends.source_connection;
+        let stream = |arn: &String| TableStream::new(from.streams.clone(), arn, schema.clone());
+        let changes = ends.stream.as_ref().map(|arn| Arc::new(stream(arn)) as Arc<dyn ChangeSource>);
+        let has_tail = changes.is_some();
+        let migration = Migration {
+            options: Options {
                 run: spec.run.clone(),
                 source: ends.source.name.clone(),
                 destination: ends.destination.name.clone(),
@@ -105,13 +153,14 @@ impl Prepared {
                 max_dead_letters: spec.max_dead_letters,
                 give_up_after: spec.give_up_after,
                 items_estimated: ends.source.items_estimated(),
+                until,
+                request_timeout: spec.request_timeout,
+                visibility,
+                is_eventual: spec.consistency == Consistency::Eventual,
+                was_killed,
             },
-            source: Arc::new(TableSource::new(
-                ends.source_connection.data.clone(),
-                &ends.source.name,
-                schema.clone(),
-                consistency,
-            )),
+            source: Arc::new(TableSource::new(from.data.clone(), &ends.source.name, schema.clone(), consistency)),
+            changes,
             transform: Arc::new(PassThrough),
             sink: Arc::new(TableSink::new(ends.destination_connection.data.clone(), &ends.destination.name, schema)),
             checkpoint: Arc::new(journal.clone()),
@@ -119,14 +168,17 @@ impl Prepared {
             shutdown,
         };
         journal.set_status(RunStatus::Running).await?;
-        tracing::info!(run = spec.run, "copy begins");
-        let (summary, mut error) = copy.run().await;
-        let status = match summary.end {
-            End::Done => RunStatus::Done,
-            End::Interrupted => RunStatus::Interrupted,
-            End::Failed => RunStatus::Failed,
+        tracing::info!(run = spec.run, "run begins");
+        let (summary, mut error) = migration.run().await;
+        let status = match (summary.end, &error) {
+            (End::Done, _) if !has_tail => RunStatus::Done,
+            (End::Done, _) if until == Until::Copied => RunStatus::Copied,
+            (End::Done, _) => RunStatus::CaughtUp,
+            (End::Interrupted, _) => RunStatus::Interrupted,
+            (End::Failed, Some(error)) if error.kind() == ErrorKind::StreamGap => RunStatus::Gap,
+            (End::Failed, _) => RunStatus::Failed,
         };
-        tracing::info!(run = spec.run, status = status.name(), "copy ended");
+        tracing::info!(run = spec.run, status = status.name(), "run ended");
         if let Err(failed) = journal.set_status(status).await {
             error = error.or(Some(failed));
         }

@@ -1,24 +1,27 @@
 //! `tableferry status`: reads a run's journal, also while the run goes on.
 
+use std::path::Path;
+
 use crate::cli::args::StatusArgs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{RunDirectory, RunStatus, RunView, list_runs};
 use crate::policy::EXIT_DONE;
-use crate::report::{StatusView, print_status};
+use crate::report::{StatusView, TailStatus, print_status};
 
 /// Runs the command; the exit code, unless it fails.
 pub fn status(args: &StatusArgs) -> Result<u8> {
-    let run = choose(args)?;
+    let run = choose(args.run.as_ref(), &args.state)?;
     let view = RunView::load(&RunDirectory::new(&args.state, &run))?;
     print_status(&status_view(run, view), args.json);
     Ok(EXIT_DONE)
 }
 
-fn choose(args: &StatusArgs) -> Result<String> {
-    let runs = list_runs(&args.state);
-    let place = args.state.display();
+/// The run that is named, or the only one there is.
+pub(super) fn choose(run: Option<&String>, state: &Path) -> Result<String> {
+    let runs = list_runs(state);
+    let place = state.display();
     let usage = |message: String, hint: &str| Err(Error::new(ErrorKind::Usage, message).hint(hint));
-    match (&args.run, runs.as_slice()) {
+    match (run, runs.as_slice()) {
         (_, []) => usage(format!("there is no run in {place}"), "name the directory with --state"),
         (Some(run), _) if runs.contains(run) => Ok(run.clone()),
         (Some(run), _) => {
@@ -54,6 +57,8 @@ fn status_view(run: String, view: RunView) -> StatusView {
         items_written: view.totals.items_written,
         read_units: view.totals.read_units,
         write_units: view.totals.write_units,
+        tail: view.tail.map(|tail| TailStatus::new(&tail, view.totals.changes_applied)),
+        items_superseded: view.totals.items_superseded,
         dead_letters: view.dead_letters,
         run,
     }

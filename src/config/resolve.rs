@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::file::{ConfigFile, TableFile};
-use crate::cli::args::RunArgs;
+use crate::cli::args::{RunArgs, UntilArg};
 use crate::dynamodb::endpoint::check_endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::units::{RateSpec, Side};
@@ -18,7 +20,7 @@ pub fn process_environment(name: &str) -> Option<String> {
 }
 
 /// One side, resolved.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableSpec {
     /// Name or ARN.
     pub table: String,
@@ -31,7 +33,7 @@ pub struct TableSpec {
 }
 
 /// What a page of the source reflects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Consistency {
     /// Every write completed before it was requested.
     Strong,
@@ -40,7 +42,7 @@ pub enum Consistency {
 }
 
 /// How the operator is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Output {
     /// A bar on a terminal, lines elsewhere.
     Terminal,
@@ -50,8 +52,30 @@ pub enum Output {
     Quiet,
 }
 
-/// A run, resolved.
-#[derive(Debug, Clone, PartialEq)]
+/// Which stream a run follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TailSpec {
+    /// None: nobody writes to the source.
+    Off,
+    /// The source's latest.
+    Latest,
+    /// This one.
+    Arn(String),
+}
+
+/// What ends a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UntilSpec {
+    /// Without a tail the end of the copy, with one only a stop.
+    Stopped,
+    /// The end of the copy.
+    Copied,
+    /// The end of the copy, with the tail close to the present.
+    CaughtUp,
+}
+
+/// A run, resolved. The run's directory keeps it, so that `drain` finds the tables.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunSpec {
     /// Where to read.
     pub source: TableSpec,
@@ -63,6 +87,10 @@ pub struct RunSpec {
     pub into_nonempty: bool,
     /// Segments, if the operator chose.
     pub segments: Option<u32>,
+    /// Stream to follow.
+    pub tail: TailSpec,
+    /// What ends it.
+    pub until: UntilSpec,
     /// Kind of reads.
     pub consistency: Consistency,
     /// Read capacity.
@@ -83,6 +111,21 @@ pub struct RunSpec {
     pub restart: bool,
     /// How the operator is told.
     pub output: Output,
+}
+
+impl RunSpec {
+    /// For the run's directory.
+    pub fn to_json(&self) -> String {
+        serde_json::json!(self).to_string()
+    }
+
+    /// What a run's directory keeps.
+    pub fn from_json(text: &str) -> Result<Self> {
+        serde_json::from_str(text).map_err(|error| {
+            Error::new(ErrorKind::Journal, format!("the run's settings cannot be read: {error}"))
+                .hint("give the run's `run` command once more; it writes them again")
+        })
+    }
 }
 
 /// File that is read when `--config` names none.
@@ -129,7 +172,18 @@ pub fn resolve(args: &RunArgs, environment: &Environment<'_>) -> Result<RunSpec>
             (None, None) => Ok(RateSpec::Auto),
         }
     };
+    let stream_arn = args.stream_arn.clone().or_else(|| environment("STREAM_ARN"));
     Ok(RunSpec {
+        tail: match (args.no_tail, stream_arn) {
+            (true, _) => TailSpec::Off,
+            (false, Some(arn)) => TailSpec::Arn(arn),
+            (false, None) => TailSpec::Latest,
+        },
+        until: match args.until {
+            None => UntilSpec::Stopped,
+            Some(UntilArg::Copied) => UntilSpec::Copied,
+            Some(UntilArg::CaughtUp) => UntilSpec::CaughtUp,
+        },
         create_destination: args.create_destination || file.destination.create.unwrap_or(false),
         into_nonempty: args.into_nonempty,
         segments: args.segments,

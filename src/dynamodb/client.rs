@@ -10,9 +10,12 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{Builder, StalledStreamProtectionConfig};
 use aws_sdk_dynamodb::error::DisplayErrorContext;
+use aws_sdk_dynamodbstreams::Client as StreamsClient;
+use aws_sdk_dynamodbstreams::config::Builder as StreamsBuilder;
+use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 
-use crate::dynamodb::endpoint::check_endpoint;
+use crate::dynamodb::endpoint::{check_endpoint, streams_endpoint};
 use crate::dynamodb::error::credentials_hint;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -34,13 +37,15 @@ pub struct ClientOptions {
     pub request_timeout: Duration,
 }
 
-/// The two clients of one side; they share credentials and connections' settings.
+/// The clients of one side; they share credentials and connections' settings.
 #[derive(Debug, Clone)]
 pub struct Connection {
     /// For DescribeTable, CreateTable and the like.
     pub control: Client,
-    /// For Scan and BatchWriteItem: one attempt a call.
+    /// For Scan, GetItem and BatchWriteItem: one attempt a call.
     pub data: Client,
+    /// For a stream: one attempt a call.
+    pub streams: StreamsClient,
     /// The region in force.
     pub region: String,
 }
@@ -60,11 +65,15 @@ pub async fn connect(options: &ClientOptions) -> Result<Connection> {
         loader = loader.endpoint_url(url);
     }
     let shared = loader.load().await;
-    // A profile can name an endpoint too, for all services or for DynamoDB alone.
-    let of_profile = shared.service_config().and_then(|config| config.load_config(dynamodb_endpoint_key()?));
-    for url in options.endpoint_url.as_deref().or(shared.endpoint_url()).into_iter().chain(of_profile.as_deref()) {
-        check_endpoint(url)?;
-    }
+    // Environment and profile can name endpoints too, for all services or for one.
+    let of_dynamodb = endpoint_of(&shared, "DynamoDB");
+    // What holds for all services is found for every one of them; only an endpoint of its own says where streams are.
+    let for_all = endpoint_of(&shared, "all services");
+    let of_streams = endpoint_of(&shared, "DynamoDB Streams").filter(|url| Some(url) != for_all.as_ref());
+    let given =
+        [options.endpoint_url.as_deref().or(shared.endpoint_url()), of_dynamodb.as_deref(), of_streams.as_deref()];
+    given.into_iter().flatten().try_for_each(check_endpoint)?;
+    let streams_url = streams_endpoint(options.endpoint_url.as_deref(), of_dynamodb.as_deref(), of_streams.as_deref());
     let region = shared.region().map(|region| region.as_ref().to_owned()).ok_or_else(|| {
         Error::new(ErrorKind::Access, "no region is configured")
             .hint("set --region or AWS_REGION, or a region in the profile; an emulator takes any, such as us-east-1")
@@ -83,17 +92,27 @@ pub async fn connect(options: &ClientOptions) -> Result<Connection> {
         .connect_timeout(CONNECT_TIMEOUT.min(options.request_timeout))
         .operation_attempt_timeout(options.request_timeout)
         .build();
+    let mut streams = StreamsBuilder::from(&shared)
+        .timeout_config(timeouts.clone())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .retry_config(RetryConfig::disabled());
+    streams.set_endpoint_url(streams_url);
     let base = Builder::from(&shared)
         .timeout_config(timeouts)
         // A stalled body is ended by the attempt's time-out; a second watchdog would only cost time per request.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     let control = base.clone().retry_config(RetryConfig::standard().with_max_attempts(CONTROL_ATTEMPTS));
     let data = base.retry_config(RetryConfig::disabled());
-    Ok(Connection { control: Client::from_conf(control.build()), data: Client::from_conf(data.build()), region })
+    Ok(Connection {
+        control: Client::from_conf(control.build()),
+        data: Client::from_conf(data.build()),
+        streams: StreamsClient::from_conf(streams.build()),
+        region,
+    })
 }
 
-/// Where the SDK looks for DynamoDB's endpoint in the environment and in profiles.
-fn dynamodb_endpoint_key() -> Option<ServiceConfigKey<'static>> {
-    let key = ServiceConfigKey::builder().service_id("DynamoDB").env("AWS_ENDPOINT_URL").profile("endpoint_url");
-    key.build().ok()
+/// The endpoint that environment or profile have for a service, or for all services if they have none for this one.
+fn endpoint_of(shared: &SdkConfig, service: &str) -> Option<String> {
+    let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+    shared.service_config()?.load_config(key.ok()?)
 }

@@ -67,6 +67,14 @@ where
     }
 }
 
+/// An error of a call to a stream: what cannot be found is no table there, but the stream or one of its shards.
+pub fn on_stream(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::TableMissing => Error::new(ErrorKind::PositionLost, error.message()),
+        _ => error,
+    }
+}
+
 /// Where to look when no credentials are found or they are refused.
 pub fn credentials_hint(error: Error) -> Error {
     error.hint(
@@ -94,6 +102,8 @@ fn from_code(status: u16, code: &str, message: &str) -> Error {
         | "LimitExceededException" => ErrorKind::Throttled,
         "ValidationException" | "ItemCollectionSizeLimitExceededException" => ErrorKind::Rejected,
         "ResourceNotFoundException" => ErrorKind::TableMissing,
+        "ExpiredIteratorException" => ErrorKind::IteratorExpired,
+        "TrimmedDataAccessException" => ErrorKind::PositionLost,
         "ExpiredTokenException" | "ExpiredToken" | "RequestExpired" => ErrorKind::CredentialsExpired,
         "AccessDeniedException"
         | "UnrecognizedClientException"
@@ -152,9 +162,20 @@ mod tests {
         assert_eq!(kind(400, &typed("ThrottlingException")), ErrorKind::Throttled);
         assert_eq!(kind(400, &typed("ValidationException")), ErrorKind::Rejected);
         assert_eq!(kind(400, &typed("ExpiredTokenException")), ErrorKind::CredentialsExpired);
+        assert_eq!(kind(400, &typed("LimitExceededException")), ErrorKind::Throttled);
+        assert_eq!(kind(400, &typed("ExpiredIteratorException")), ErrorKind::IteratorExpired);
+        assert_eq!(kind(400, &typed("TrimmedDataAccessException")), ErrorKind::PositionLost);
         assert_eq!(kind(500, &typed("InternalServerError")), ErrorKind::ServerFault);
         assert_eq!(kind(503, "<html>"), ErrorKind::ServerFault);
         assert_eq!(kind(404, "<html>"), ErrorKind::MalformedAnswer);
+    }
+
+    #[test]
+    fn a_missing_resource_is_a_table_or_what_a_stream_no_longer_has() {
+        let missing = br#"{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":"m"}"#;
+        assert_eq!(from_answer(400, missing).kind(), ErrorKind::TableMissing);
+        let error = on_stream(from_answer(400, missing));
+        assert_eq!((error.kind(), error.remedy()), (ErrorKind::PositionLost, None));
     }
 
     #[test]

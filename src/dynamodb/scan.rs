@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde::Deserialize;
 
-use crate::dynamodb::wire::{self, Operation};
+use crate::dynamodb::wire;
 use crate::error::{Error, ErrorKind, Result};
 use crate::item::{Fault, KeySchema, RawItem, Walker};
 use crate::source::{Cursor, Page, ScanSource};
@@ -54,7 +54,7 @@ impl ScanSource for TableSource {
     fn read_page<'a>(&'a self, segment: u32, segments: u32, cursor: Option<&'a Cursor>) -> BoxFuture<'a, Result<Page>> {
         Box::pin(async move {
             let request = self.request(segment, segments, cursor);
-            let answer = wire::call(&self.client, Operation::Scan, &self.table, request).await?;
+            let answer = wire::scan(&self.client, &self.table, request).await?;
             parse_page(answer, &self.schema).map_err(|fault| {
                 Error::new(
                     ErrorKind::MalformedAnswer,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, LocalSecondaryIndex, OnDemandThroughput,
-    ProvisionedThroughput, ProvisionedThroughputDescription, Select, TableDescription, TableStatus,
+    ProvisionedThroughput, ProvisionedThroughputDescription, Select, StreamViewType, TableDescription, TableStatus,
     TimeToLiveSpecification, TimeToLiveStatus,
 };
 
@@ -18,6 +18,12 @@ use crate::units::Side;
 const POLL: Duration = Duration::from_millis(500);
 /// A table that is not ACTIVE after this long will not be.
 const CREATION_LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// What precedes the command that switches a stream on: nothing else is to be done ...
+const SWITCH_ON: &str = "switch it on: ";
+/// ... or it is on in another way, which cannot be changed.
+const SWITCH_OVER: &str = "a stream keeps its view type: once nobody reads this one, switch it off \
+                           (`--stream-specification StreamEnabled=false`) and on again: ";
 
 /// A table as DescribeTable shows it.
 #[derive(Debug, Clone)]
@@ -59,6 +65,48 @@ impl Table {
             (Some(one), Some(two)) => one == two,
             _ => !self.arn().is_empty() && self.arn() == other.arn(),
         }
+    }
+
+    /// The ARN of the stream that is switched on, if it tells what a tail must know: both images of every change.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StreamUnfit`] when the stream is off or lacks images.
+    pub fn check_stream(&self) -> Result<String> {
+        let specification = self.description.stream_specification();
+        let specification = specification.filter(|specification| specification.stream_enabled());
+        let (arn, view) = match (specification, self.description.latest_stream_arn()) {
+            (Some(specification), Some(arn)) => (arn, specification.stream_view_type()),
+            _ => return Err(self.unfit("its stream is switched off", SWITCH_ON)),
+        };
+        match view {
+            Some(StreamViewType::NewAndOldImages) => Ok(arn.to_owned()),
+            view => {
+                let view = view.map_or("unknown", |view| view.as_str());
+                Err(self.unfit(&format!("its stream has the view type {view}, not NEW_AND_OLD_IMAGES"), SWITCH_OVER))
+            }
+        }
+    }
+
+    /// Refuses the ARN of another table's stream.
+    pub fn check_stream_arn(&self, arn: &str) -> Result<()> {
+        let label = arn.strip_prefix(self.arn()).and_then(|rest| rest.strip_prefix("/stream/"));
+        if label.is_some_and(|label| !label.is_empty()) {
+            return Ok(());
+        }
+        let message = format!("stream {arn} does not belong to table {}, whose ARN is {}", self.name, self.arn());
+        Err(Error::new(ErrorKind::StreamUnfit, message)
+            .hint("leave --stream-arn out to take the table's latest stream, or name a stream of this table"))
+    }
+
+    fn unfit(&self, what: &str, before: &str) -> Error {
+        let name = &self.name;
+        let error = Error::new(ErrorKind::StreamUnfit, format!("the changes of table {name} cannot be read: {what}"));
+        error.hint(format!(
+            "{before}`aws dynamodb update-table --table-name {name} --stream-specification \
+             StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES`; or, if nobody writes to the table, copy it with \
+             --no-tail"
+        ))
     }
 
     /// The service's count of items, up to six hours old.
@@ -269,4 +317,54 @@ fn incomplete(name: &str, member: &str) -> Error {
 
 fn unexpected(error: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Internal, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::types::StreamSpecification;
+
+    use super::*;
+
+    const ARN: &str = "arn:aws:dynamodb:us-east-1:123456789012:table/orders";
+
+    fn table(view: Option<StreamViewType>) -> Table {
+        let stream = view.map(|view| {
+            let stream = StreamSpecification::builder().stream_enabled(true).stream_view_type(view);
+            stream.build().expect("complete")
+        });
+        let description = TableDescription::builder()
+            .table_arn(ARN)
+            // Stays there for ever, also when the stream was switched off.
+            .latest_stream_arn(format!("{ARN}/stream/2026-01-01T00:00:00.000"))
+            .set_stream_specification(stream)
+            .build();
+        let partition = KeyAttribute::new("pk", KeyKind::String);
+        Table { description, name: "orders".into(), schema: KeySchema { partition, sort: None } }
+    }
+
+    #[test]
+    fn a_stream_must_be_on_and_have_both_images() {
+        let arn = table(Some(StreamViewType::NewAndOldImages)).check_stream().expect("fit");
+        assert_eq!(arn, format!("{ARN}/stream/2026-01-01T00:00:00.000"));
+        for (view, what) in [(None, "switched off"), (Some(StreamViewType::KeysOnly), "view type KEYS_ONLY")] {
+            let error = table(view).check_stream().expect_err("unfit");
+            assert_eq!(error.kind(), ErrorKind::StreamUnfit);
+            assert!(error.message().contains("orders") && error.message().contains(what), "{error}");
+            let command = "`aws dynamodb update-table --table-name orders --stream-specification \
+                           StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES`";
+            let remedy = error.remedy().expect("a remedy");
+            assert!(remedy.contains(command) && remedy.contains("--no-tail"), "{remedy}");
+        }
+    }
+
+    #[test]
+    fn a_stream_of_another_table_is_refused() {
+        let table = table(None);
+        table.check_stream_arn(&format!("{ARN}/stream/2025-01-01T00:00:00.000")).expect("of this table");
+        for other in [ARN.to_owned(), format!("{ARN}/stream/"), format!("{ARN}-2/stream/2025"), String::new()] {
+            let error = table.check_stream_arn(&other).expect_err("of another");
+            assert_eq!(error.kind(), ErrorKind::StreamUnfit);
+            assert!(error.message().contains(&other) && error.message().contains(ARN));
+        }
+    }
 }

@@ -1,9 +1,10 @@
-//! Scan and BatchWriteItem as bytes.
+//! The operations that carry items, as bytes: Scan, GetItem, BatchWriteItem and GetRecords.
 //!
 //! The SDK keeps what it is good at (credentials, endpoint, signing, TLS, time-outs); its serializer and deserializer are
 //! swapped for ours by an interceptor, call by call. The answer's body is handed out as it came, checked against
-//! DynamoDB's own CRC-32 where the header is there.
+//! DynamoDB's own CRC-32 where the header is there. Every call is one attempt.
 
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
@@ -11,7 +12,10 @@ use aws_sdk_dynamodb::config::ConfigBag;
 use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContextMut;
 use aws_sdk_dynamodb::config::{Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemOutput;
+use aws_sdk_dynamodb::operation::get_item::GetItemOutput;
 use aws_sdk_dynamodb::operation::scan::ScanOutput;
+use aws_sdk_dynamodbstreams::Client as StreamsClient;
+use aws_sdk_dynamodbstreams::operation::get_records::GetRecordsOutput;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{Error as ErasedError, Input, Output};
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
@@ -26,56 +30,85 @@ use bytes::Bytes;
 use crate::dynamodb::error;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The two operations of the data path.
+/// Sends `body` as a Scan and returns the body of a successful answer.
+///
+/// `table` is what the SDK resolves the endpoint for; the service reads the name in the body.
+pub async fn scan(client: &Client, table: &str, body: Vec<u8>) -> Result<Bytes> {
+    let exchange = Exchange::new(Operation::Scan, body);
+    let call = client.scan().table_name(table).customize().interceptor(exchange.clone());
+    let sent = call.send().await.map(drop).map_err(error::from_sdk);
+    exchange.finish(sent).await.map_err(|error| error.context(on_table(Operation::Scan, table)))
+}
+
+/// Like [`scan`], for GetItem.
+pub async fn get_item(client: &Client, table: &str, body: Vec<u8>) -> Result<Bytes> {
+    let exchange = Exchange::new(Operation::GetItem, body);
+    let call = client.get_item().table_name(table).customize().interceptor(exchange.clone());
+    let sent = call.send().await.map(drop).map_err(error::from_sdk);
+    exchange.finish(sent).await.map_err(|error| error.context(on_table(Operation::GetItem, table)))
+}
+
+/// Like [`scan`], for BatchWriteItem.
+pub async fn batch_write_item(client: &Client, table: &str, body: Vec<u8>) -> Result<Bytes> {
+    let exchange = Exchange::new(Operation::BatchWriteItem, body);
+    let call = client.batch_write_item().request_items(table, Vec::new()).customize().interceptor(exchange.clone());
+    let sent = call.send().await.map(drop).map_err(error::from_sdk);
+    exchange.finish(sent).await.map_err(|error| error.context(on_table(Operation::BatchWriteItem, table)))
+}
+
+/// Sends `body` as a GetRecords and returns the body of a successful answer; errors are those of a stream.
+///
+/// `stream` is named in errors; the service reads the iterator in the body.
+pub async fn get_records(client: &StreamsClient, stream: &str, body: Vec<u8>) -> Result<Bytes> {
+    let exchange = Exchange::new(Operation::GetRecords, body);
+    let call = client.get_records().customize().interceptor(exchange.clone());
+    let sent = call.send().await.map(drop).map_err(error::from_sdk);
+    let place = || format!("{} on stream {stream}", Operation::GetRecords.name());
+    exchange.finish(sent).await.map_err(|error| error::on_stream(error).context(place()))
+}
+
+fn on_table(operation: Operation, table: &str) -> impl Display {
+    format!("{} on table {table}", operation.name())
+}
+
+/// What can be sent as bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
-    /// `Scan`
+enum Operation {
     Scan,
-    /// `BatchWriteItem`
+    GetItem,
     BatchWriteItem,
+    GetRecords,
 }
 
 impl Operation {
     /// DynamoDB's name of it.
-    pub fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Scan => "Scan",
+            Self::GetItem => "GetItem",
             Self::BatchWriteItem => "BatchWriteItem",
+            Self::GetRecords => "GetRecords",
         }
     }
 
     fn target(self) -> &'static str {
         match self {
             Self::Scan => "DynamoDB_20120810.Scan",
+            Self::GetItem => "DynamoDB_20120810.GetItem",
             Self::BatchWriteItem => "DynamoDB_20120810.BatchWriteItem",
+            Self::GetRecords => "DynamoDBStreams_20120810.GetRecords",
         }
     }
-}
 
-/// Sends `body` as the request of `operation` and returns the body of a successful answer.
-///
-/// One attempt. `table` is what the SDK resolves the endpoint for; the service reads the name in the body.
-pub async fn call(client: &Client, operation: Operation, table: &str, body: Vec<u8>) -> Result<Bytes> {
-    let exchange = Exchange::new(operation, body);
-    let slot = exchange.answer.clone();
-    let sent = match operation {
-        Operation::Scan => {
-            let call = client.scan().table_name(table).customize().interceptor(exchange);
-            call.send().await.map(drop).map_err(error::from_sdk)
+    /// The typed output that the SDK's caller expects; it stays empty, the answer goes another way.
+    fn no_output(self) -> Output {
+        match self {
+            Self::Scan => Output::erase(ScanOutput::builder().build()),
+            Self::GetItem => Output::erase(GetItemOutput::builder().build()),
+            Self::BatchWriteItem => Output::erase(BatchWriteItemOutput::builder().build()),
+            Self::GetRecords => Output::erase(GetRecordsOutput::builder().build()),
         }
-        Operation::BatchWriteItem => {
-            let call = client.batch_write_item().request_items(table, Vec::new());
-            let call = call.customize().interceptor(exchange);
-            call.send().await.map(drop).map_err(error::from_sdk)
-        }
-    };
-    let place = || format!("{} on table {table}", operation.name());
-    sent.map_err(|error| error.context(place()))?;
-    let answer = lock(&slot).take();
-    let Some(answer) = answer else {
-        return Err(Error::new(ErrorKind::Internal, "the SDK returned without an answer").context(place()));
-    };
-    answer.check().await.map_err(|error| error.context(place()))
+    }
 }
 
 /// What the deserializer saw: taken out of the SDK before it could parse it.
@@ -108,8 +141,8 @@ fn lock(slot: &Slot) -> std::sync::MutexGuard<'_, Option<Answer>> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One request and the place for its answer.
-#[derive(Debug)]
+/// One request and the place for its answer. Clones share both.
+#[derive(Debug, Clone)]
 struct Exchange {
     operation: Operation,
     request: Arc<RawRequest>,
@@ -123,6 +156,14 @@ impl Exchange {
             request: Arc::new(RawRequest { operation, body: Bytes::from(body) }),
             answer: Slot::default(),
         }
+    }
+
+    /// The answer's body, after the SDK has returned with `sent`.
+    async fn finish(self, sent: Result<()>) -> Result<Bytes> {
+        sent?;
+        let answer = lock(&self.answer).take();
+        let answer = answer.ok_or_else(|| Error::new(ErrorKind::Internal, "the SDK returned without an answer"))?;
+        answer.check().await
     }
 }
 
@@ -194,10 +235,6 @@ impl DeserializeResponse for RawAnswer {
             crc32: response.headers().get("x-amz-crc32").and_then(|crc| crc.parse().ok()),
             body: response.body().try_clone(),
         });
-        // The typed output that the SDK's caller expects; it stays empty, the answer is in the slot.
-        Ok(match self.operation {
-            Operation::Scan => Output::erase(ScanOutput::builder().build()),
-            Operation::BatchWriteItem => Output::erase(BatchWriteItemOutput::builder().build()),
-        })
+        Ok(self.operation.no_output())
     }
 }

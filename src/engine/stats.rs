@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::checkpoint::RunState;
+use crate::engine::retry::Peer;
 use crate::event::{Progress, WaitReason};
-use crate::units::Side;
 
 /// Rates shown are means over this time.
 const WINDOW: Duration = Duration::from_secs(5);
@@ -20,12 +21,14 @@ const ALMOST: f64 = 0.99;
 const MILLI: f64 = 1000.0;
 
 /// Most urgent first: the one shown when several apply.
-const REASONS: [WaitReason; 5] = [
+const REASONS: [WaitReason; 7] = [
     WaitReason::Credentials,
     WaitReason::DestinationFails,
     WaitReason::SourceFails,
+    WaitReason::StreamFails,
     WaitReason::DestinationThrottles,
     WaitReason::SourceThrottles,
+    WaitReason::StreamThrottles,
 ];
 
 /// Counters of a run, totals of earlier processes included.
@@ -45,8 +48,22 @@ pub struct Stats {
     throttles: AtomicU64,
     retries: AtomicU64,
     waiting: [AtomicU32; REASONS.len()],
+    items_superseded: AtomicU64,
+    tail: Mutex<Option<TailFigures>>,
     last_read_ms: AtomicU64,
+    last_change_ms: AtomicU64,
     last_write_ms: AtomicU64,
+}
+
+/// The tail, for people.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TailFigures {
+    /// Age of the oldest change that is not applied.
+    pub lag: Duration,
+    /// Over the whole run.
+    pub changes_applied: u64,
+    /// Read and not yet applied.
+    pub changes_waiting: u64,
 }
 
 impl Stats {
@@ -60,14 +77,17 @@ impl Stats {
             written_before: state.totals.items_written,
             items_read: state.totals.items_read.into(),
             items_written: state.totals.items_written.into(),
-            dead_letters: state.dead_letters.into(),
+            dead_letters: (state.dead_letters.len() as u64).into(),
             segments_done: state.segments_done.into(),
             read_milliunits: ((state.totals.read_units * MILLI) as u64).into(),
             write_milliunits: ((state.totals.write_units * MILLI) as u64).into(),
             throttles: 0.into(),
             retries: 0.into(),
             waiting: Default::default(),
+            items_superseded: state.totals.items_superseded.into(),
+            tail: Mutex::default(),
             last_read_ms: 0.into(),
+            last_change_ms: 0.into(),
             last_write_ms: 0.into(),
         };
         stats.fraction_before = stats.fraction();
@@ -88,9 +108,34 @@ impl Stats {
         self.last_write_ms.store(self.now_ms(), Relaxed);
     }
 
-    /// An item became a dead letter; returns how many there are now.
-    pub fn add_dead_letter(&self) -> u64 {
-        self.dead_letters.fetch_add(1, Relaxed) + 1
+    /// Pages of the stream were answered.
+    pub fn add_changes(&self) {
+        self.last_change_ms.store(self.now_ms(), Relaxed);
+    }
+
+    /// Items were not written, because a change of theirs is newer.
+    pub fn add_superseded(&self, items: u64) {
+        self.items_superseded.fetch_add(items, Relaxed);
+    }
+
+    /// Items that were not written, because a change of theirs is newer.
+    pub fn items_superseded(&self) -> u64 {
+        self.items_superseded.load(Relaxed)
+    }
+
+    /// Where the tail stands now.
+    pub fn set_tail(&self, figures: TailFigures) {
+        *self.tail.lock().unwrap_or_else(PoisonError::into_inner) = Some(figures);
+    }
+
+    /// An item became a dead letter.
+    pub fn add_dead_letter(&self) {
+        self.dead_letters.fetch_add(1, Relaxed);
+    }
+
+    /// A dead letter is void.
+    pub fn clear_dead_letter(&self) {
+        self.dead_letters.fetch_sub(1, Relaxed);
     }
 
     /// A request was throttled, in whole or in part.
@@ -108,11 +153,12 @@ impl Stats {
         self.segments_done.fetch_add(segments, Relaxed);
     }
 
-    /// Time since a request of that side succeeded, or since the beginning.
-    pub fn since_success(&self, side: Side) -> Duration {
-        let last = match side {
-            Side::Read => &self.last_read_ms,
-            Side::Write => &self.last_write_ms,
+    /// Time since a request to that peer succeeded, or since the beginning.
+    pub fn since_success(&self, peer: Peer) -> Duration {
+        let last = match peer {
+            Peer::Source => &self.last_read_ms,
+            Peer::Stream => &self.last_change_ms,
+            Peer::Destination => &self.last_write_ms,
         };
         Duration::from_millis(self.now_ms().saturating_sub(last.load(Relaxed)))
     }
@@ -219,6 +265,7 @@ impl Meter {
         let first = self.samples[0];
         let seconds = (now.at - first.at).as_secs_f64();
         let rate = |before: f64, after: f64| if seconds > 0.0 { (after - before) / seconds } else { 0.0 };
+        let tail = *stats.tail.lock().unwrap_or_else(PoisonError::into_inner);
         let fraction = stats.fraction();
         let elapsed = stats.begun.elapsed();
         let gained = fraction - stats.fraction_before;
@@ -234,6 +281,10 @@ impl Meter {
             items_written: items,
             dead_letters: stats.dead_letters.load(Relaxed),
             items_estimated: stats.items_estimated,
+            items_superseded: stats.items_superseded(),
+            changes_applied: tail.unwrap_or_default().changes_applied,
+            changes_waiting: tail.unwrap_or_default().changes_waiting,
+            lag: tail.map(|tail| tail.lag),
             segments_done: stats.segments_done.load(Relaxed),
             segments: stats.segments,
             items_per_second: rate(first.items as f64, now.items as f64),

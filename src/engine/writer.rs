@@ -1,60 +1,55 @@
-//! Sends batches and answers for every item: written, or a dead letter; never nowhere.
+//! Sends batches and answers for every write: at the destination, or a dead letter; never nowhere.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use crate::checkpoint::DeadLetter;
-use crate::engine::batcher::{Batch, Batcher};
+use crate::engine::batch::Batch;
+use crate::engine::gate::{Answer, Gate};
 use crate::engine::in_flight::{InFlight, Permit};
 use crate::engine::limiter::Limiter;
-use crate::engine::retry::Retry;
+use crate::engine::mutant::{self, Mutant};
+use crate::engine::retry::{Peer, Retry};
 use crate::engine::shutdown::{Phase, Shutdown};
 use crate::engine::stats::Stats;
-use crate::engine::watermark::{Ticket, Watermark};
 use crate::error::{Error, ErrorKind};
-use crate::event::{Event, Observer};
-use crate::item::{KeySchema, RawItem};
 use crate::policy::{Action, action};
-use crate::sink::{Outcome, Sink, WriteReply};
-use crate::units::{Side, write_units};
+use crate::sink::{Outcome, Sink, Write, WriteReply};
 
 /// Everything that batches on their way share.
 pub struct Writer {
     /// Where batches come from.
-    pub batcher: Batcher,
+    pub gate: Arc<Gate>,
     /// Where they go.
     pub sink: Arc<dyn Sink>,
-    /// Key schema of the items, to name a dead letter.
-    pub schema: KeySchema,
     /// Write units.
     pub limiter: Limiter,
     /// Requests under way.
     pub in_flight: Arc<InFlight>,
     /// Counters.
     pub stats: Arc<Stats>,
-    /// Takes dead letters.
-    pub watermark: Arc<Watermark>,
     /// The end.
     pub shutdown: Arc<Shutdown>,
-    /// Who listens.
-    pub observer: Arc<dyn Observer>,
-    /// More dead letters than this end the run.
-    pub max_dead_letters: u64,
     /// Nothing written for this long ends the run.
     pub give_up_after: Duration,
+    /// How long after its begin an attempt that was given up may still land; zero where nothing newer could be in its way.
+    pub settle: Duration,
+    /// When the first write may be sent: requests of an earlier process may still be under way before.
+    pub not_before: Instant,
 }
 
 impl Writer {
-    /// Sends until the batcher is closed and empty and every batch is answered. When an end is asked for, what is still
+    /// Sends until the gate is closed and empty and every batch is answered. When an end is asked for, what is still
     /// queued stays unsent (no cursor has passed it), and only the batches under way are waited for.
     pub async fn run(self: Arc<Self>) {
         let mut deliveries = JoinSet::new();
         let send_all = async {
-            while let Some(batch) = self.batcher.next().await {
+            tokio::time::sleep_until(self.not_before).await;
+            while let Some(batch) = self.gate.next().await {
                 let permit = self.in_flight.acquire().await;
-                self.limiter.acquire(units(&batch.items)).await;
+                self.limiter.acquire(batch.units()).await;
                 deliveries.spawn(self.clone().deliver(batch, permit));
                 while let Some(ended) = deliveries.try_join_next() {
                     self.check(ended);
@@ -62,8 +57,9 @@ impl Writer {
             }
         };
         tokio::select! {
-            () = send_all => {}
+            biased;
             () = self.shutdown.reached(Phase::Draining) => {}
+            () = send_all => {}
         }
         while let Some(ended) = deliveries.join_next().await {
             self.check(ended);
@@ -84,7 +80,7 @@ impl Writer {
         let mut parts = vec![batch];
         while let Some(part) = parts.pop() {
             if !is_paid {
-                self.limiter.acquire(units(&part.items)).await;
+                self.limiter.acquire(part.units()).await;
             }
             is_paid = false;
             match self.send(part).await {
@@ -98,17 +94,18 @@ impl Writer {
         }
     }
 
-    /// Sends one batch, already paid for, until every item is answered for. A batch of several items that is refused as a
+    /// Sends one batch, already paid for, until every write is answered for. A batch of several that is refused as a
     /// whole comes back.
     async fn send(&self, mut batch: Batch) -> Result<Option<Batch>, Error> {
-        let mut retry = Retry::new(&self.stats, Side::Write, self.give_up_after);
+        let mut retry = Retry::new(&self.stats, Peer::Destination, self.give_up_after);
         loop {
-            let paid = units(&batch.items);
-            match self.sink.write(&batch.items).await {
+            let paid = batch.units();
+            let begun = Instant::now();
+            match self.sink.write(&batch.writes).await {
                 Ok(reply) => {
                     self.limiter.settle(paid, reply.units);
                     batch = self.settle(batch, reply);
-                    if batch.items.is_empty() {
+                    if batch.writes.is_empty() {
                         self.in_flight.success();
                         return Ok(None);
                     }
@@ -125,76 +122,51 @@ impl Writer {
                             retry.back_off().await;
                         }
                         Action::Retry => {
+                            if !self.settle.is_zero() && !mutant::is(Mutant::NoSettle) {
+                                batch.settles = Some(begun + self.settle);
+                            }
                             self.in_flight.congested();
                             retry.after(error).await?;
                         }
-                        Action::Bisect if batch.items.len() > 1 => return Ok(Some(batch)),
+                        Action::Bisect if batch.writes.len() > 1 => return Ok(Some(batch)),
                         Action::Bisect => {
-                            for (item, ticket) in batch.items.iter().zip(&batch.tickets) {
-                                self.bury(item, ticket, error.message());
-                            }
+                            self.refuse(batch, error.message());
                             return Ok(None);
                         }
                         Action::Stop => return Err(error),
                     }
                 }
             }
-            self.limiter.acquire(units(&batch.items)).await;
+            self.limiter.acquire(batch.units()).await;
         }
     }
 
-    /// Answers for the items that have an outcome; returns those to be sent again.
+    /// Answers for the writes that have an outcome; returns those to be sent again.
     fn settle(&self, batch: Batch, reply: WriteReply) -> Batch {
-        assert_eq!(reply.outcomes.len(), batch.items.len(), "a sink answers for every item");
-        let mut again = Batch::default();
+        assert_eq!(reply.outcomes.len(), batch.writes.len(), "a sink answers for every write");
+        let mut again = Batch { settles: batch.settles, ..Batch::default() };
+        let mut answers = Vec::with_capacity(batch.writes.len());
         let mut written = 0;
-        // Neighbours are mostly of one page: its ticket is told once for all of them.
-        let mut told: Option<(Arc<Ticket>, usize)> = None;
-        for ((item, ticket), outcome) in batch.items.into_iter().zip(batch.tickets).zip(reply.outcomes) {
+        for ((write, lane), outcome) in batch.writes.into_iter().zip(batch.lanes).zip(reply.outcomes) {
             match outcome {
                 Outcome::Written | Outcome::Superseded => {
-                    written += 1;
-                    told = match told.take() {
-                        Some((same, count)) if Arc::ptr_eq(&same, &ticket) => Some((same, count + 1)),
-                        Some((other, count)) => {
-                            other.answer(count, count);
-                            Some((ticket, 1))
-                        }
-                        None => Some((ticket, 1)),
-                    };
+                    written += usize::from(matches!(write, Write::Put(_)));
+                    answers.push((lane, Answer::Written));
                 }
-                Outcome::Retry => again.push(item, ticket),
-                Outcome::Rejected(reason) => self.bury(&item, &ticket, &reason),
+                Outcome::Retry if mutant::is(Mutant::UnprocessedIgnored) => answers.push((lane, Answer::Written)),
+                Outcome::Retry => again.push(write, lane),
+                Outcome::Rejected(reason) => answers.push((lane, Answer::Rejected(reason, write))),
             }
         }
-        if let Some((ticket, count)) = told {
-            ticket.answer(count, count);
-        }
         self.stats.add_batch(written, reply.units);
+        self.gate.answer(answers.into_iter(), batch.settles);
         again
     }
 
-    /// Makes an item a dead letter.
-    fn bury(&self, item: &RawItem, ticket: &Ticket, reason: &str) {
-        let key = item.key_json(&self.schema);
-        self.record(DeadLetter { key, reason: reason.to_owned(), segment: ticket.segment, page: ticket.page });
-        ticket.answer(1, 0);
+    /// Answers for a batch that is refused for good.
+    fn refuse(&self, batch: Batch, reason: &str) {
+        let writes = batch.lanes.into_iter().zip(batch.writes);
+        let rejected = |write: Write| Answer::Rejected(reason.to_owned(), write);
+        self.gate.answer(writes.map(|(lane, write)| (lane, rejected(write))), batch.settles);
     }
-
-    /// Takes a dead letter on record; too many end the run.
-    pub fn record(&self, letter: DeadLetter) {
-        self.observer.observe(Event::DeadLetter { reason: letter.reason.clone(), segment: letter.segment });
-        self.watermark.add_dead_letter(letter);
-        if self.stats.add_dead_letter() > self.max_dead_letters {
-            let message = format!("more than {} items could not be written", self.max_dead_letters);
-            self.shutdown.fail(Error::new(ErrorKind::TooManyDeadLetters, message).hint(
-                "the summary groups them by reason; mend the cause, or allow more with --max-dead-letters, and run the \
-                 same command again",
-            ));
-        }
-    }
-}
-
-fn units(items: &[RawItem]) -> f64 {
-    items.iter().map(|item| write_units(item.bytes())).sum()
 }

@@ -51,6 +51,11 @@ impl KeyAttribute {
         &self.name
     }
 
+    /// The attribute's type.
+    pub fn kind(&self) -> KeyKind {
+        self.kind
+    }
+
     pub(super) fn check(&self, found: &[u8], walker: &Walker<'_>) -> Result<(), Fault> {
         if found == self.kind.name().as_bytes() {
             Ok(())
@@ -93,7 +98,13 @@ pub struct Key {
 }
 
 impl Key {
-    pub(super) fn new(partition: &[u8], sort: Option<&[u8]>) -> Self {
+    /// Before every other.
+    pub fn least() -> Self {
+        Self { partition: Vec::new(), sort: None }
+    }
+
+    /// From attribute values as DynamoDB writes them, such as `{"S":"case|1"}`.
+    pub fn new(partition: &[u8], sort: Option<&[u8]>) -> Self {
         Self { partition: canonical(partition).into_owned(), sort: sort.map(|value| canonical(value).into_owned()) }
     }
 }

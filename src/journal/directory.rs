@@ -1,7 +1,7 @@
 //! The directory of a run and its lock.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -77,6 +77,23 @@ impl RunDirectory {
     /// Path of the log.
     pub fn log(&self) -> PathBuf {
         self.path.join("run.log")
+    }
+
+    /// Keeps how the run was last started.
+    pub fn keep_spec(&self, text: &str) -> Result<()> {
+        let path = self.path.join("run.json");
+        let new = path.with_extension("json.new");
+        let written = self.open_private(&new).and_then(|mut file| {
+            file.set_len(0)?;
+            file.write_all(text.as_bytes())
+        });
+        written.and_then(|()| fs::rename(&new, &path)).map_err(|error| failed("writing", &path, &error))
+    }
+
+    /// How the run was last started.
+    pub fn spec(&self) -> Result<String> {
+        let path = self.path.join("run.json");
+        fs::read_to_string(&path).map_err(|error| failed("reading", &path, &error))
     }
 
     /// The directory itself.

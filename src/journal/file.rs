@@ -8,15 +8,20 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use rusqlite::{Connection, ErrorCode, OpenFlags, params};
+use rusqlite::types::Null;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, params};
 
 use super::directory::{RunDirectory, failed};
 use super::schema::{self, APPLICATION_ID, FORMAT, Identity, RunStatus};
 use super::view;
-use crate::checkpoint::{Checkpoint, Commit, RunState, SegmentState, Totals, handout_order};
+use crate::checkpoint::{
+    Checkpoint, Commit, DeadLetter, LetterChange, Place, RunState, SegmentState, ShardState, TailView, Totals,
+    handout_order,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::DeadLetterGroup;
 use crate::source::Cursor;
+use crate::stream::Position;
 
 /// How long a statement waits for a reader in another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -78,6 +83,11 @@ impl Journal {
         self.with(|inner| view::status(&inner.connection)).await
     }
 
+    /// Time since the journal was last written.
+    pub async fn heartbeat_age(&self) -> Result<Duration> {
+        self.with(|inner| view::heartbeat_age(&inner.connection)).await
+    }
+
     async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Inner) -> rusqlite::Result<T> + Send + 'static,
@@ -121,11 +131,13 @@ impl Checkpoint for Journal {
             }
             let order = handout_order(segments);
             inner.queue = Some(order.into_iter().filter_map(|at| unfinished[at as usize].take()).collect());
+            let mut keys = connection.prepare("SELECT key FROM dead_letter")?;
             Ok(RunState {
                 segments,
                 segments_done: segments - left,
-                dead_letters: connection.query_row("SELECT count(*) FROM dead_letter", [], |row| row.get(0))?,
+                dead_letters: keys.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?,
                 totals: view::totals(connection)?,
+                shards: view::shards(connection)?,
             })
         }))
     }
@@ -143,12 +155,9 @@ impl Checkpoint for Journal {
         Box::pin(self.with(move |inner| {
             let transaction = inner.connection.transaction()?;
             {
-                let mut letter = transaction.prepare_cached(
-                    "INSERT OR REPLACE INTO dead_letter (key, reason, segment, page, found_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
-                )?;
-                for dead in &commit.dead_letters {
-                    letter.execute(params![dead.key, dead.reason, dead.segment, dead.page, now_ms()])?;
-                }
+                commit_letters(&transaction, &commit.letters)?;
+                commit_shards(&transaction, &commit.shards)?;
+                commit_tail(&transaction, commit.tail.as_ref())?;
                 let mut segment = transaction
                     .prepare_cached("UPDATE segment SET cursor = ?2, pages = ?3, done = ?4 WHERE segment = ?1")?;
                 for state in &commit.segments {
@@ -156,10 +165,20 @@ impl Checkpoint for Journal {
                     segment.execute(params![state.segment, cursor, state.pages, state.done])?;
                 }
             }
-            let Totals { items_read, items_written, read_units, write_units } = commit.totals;
+            let Totals { items_read, items_written, items_superseded, changes_applied, read_units, write_units } =
+                commit.totals;
             transaction.execute(
-                "UPDATE run SET heartbeat_ms = ?1, items_read = ?2, items_written = ?3, read_units = ?4, write_units = ?5",
-                params![now_ms(), items_read, items_written, read_units, write_units],
+                "UPDATE run SET heartbeat_ms = ?1, items_read = ?2, items_written = ?3, items_superseded = ?4,
+                     changes_applied = ?5, read_units = ?6, write_units = ?7",
+                params![
+                    now_ms(),
+                    items_read,
+                    items_written,
+                    items_superseded,
+                    changes_applied,
+                    read_units,
+                    write_units
+                ],
             )?;
             transaction.commit()
         }))
@@ -168,6 +187,58 @@ impl Checkpoint for Journal {
     fn dead_letters(&self) -> BoxFuture<'_, Result<Vec<DeadLetterGroup>>> {
         Box::pin(self.with(|inner| view::dead_letters(&inner.connection)))
     }
+}
+
+fn commit_letters(transaction: &Transaction<'_>, letters: &[LetterChange]) -> rusqlite::Result<()> {
+    let mut add = transaction.prepare_cached(
+        "INSERT OR REPLACE INTO dead_letter (key, reason, segment, page, shard, sequence, found_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    let mut clear = transaction.prepare_cached("DELETE FROM dead_letter WHERE key = ?1")?;
+    for change in letters {
+        match change {
+            LetterChange::Add(DeadLetter { key, reason, place: Place::Page { segment, page } }) => {
+                add.execute(params![key, reason, segment, page, Null, Null, now_ms()])?
+            }
+            LetterChange::Add(DeadLetter { key, reason, place: Place::Change { shard, sequence } }) => {
+                add.execute(params![key, reason, Null, Null, shard, sequence, now_ms()])?
+            }
+            LetterChange::Clear(key) => clear.execute([key])?,
+        };
+    }
+    Ok(())
+}
+
+fn commit_shards(transaction: &Transaction<'_>, shards: &[ShardState]) -> rusqlite::Result<()> {
+    let mut shard = transaction.prepare_cached(
+        "INSERT OR REPLACE INTO shard (id, parent, position, place, ended) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    for state in shards {
+        let (position, place) = match &state.position {
+            Position::Since(ms) => ("since", Some(ms.to_string())),
+            Position::Horizon => ("horizon", None),
+            Position::After(sequence) => ("after", Some(sequence.to_string())),
+        };
+        shard.execute(params![state.id, state.parent, position, place, state.ended])?;
+    }
+    Ok(())
+}
+
+/// The tail's view is replaced as a whole.
+fn commit_tail(transaction: &Transaction<'_>, tail: Option<&TailView>) -> rusqlite::Result<()> {
+    transaction.prepare_cached("DELETE FROM tail_shard")?.execute([])?;
+    transaction.prepare_cached("DELETE FROM tail")?.execute([])?;
+    let Some(tail) = tail else { return Ok(()) };
+    transaction
+        .prepare_cached("INSERT INTO tail (id, changes_waiting, written_ms) VALUES (1, ?1, ?2)")?
+        .execute(params![tail.changes_waiting, now_ms()])?;
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO tail_shard (id, lag_ms, quiet_ms, quiet_polls, marker) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    for shard in &tail.shards {
+        insert.execute(params![shard.id, shard.lag_ms, shard.quiet_ms, shard.quiet_polls, shard.marker])?;
+    }
+    Ok(())
 }
 
 fn fill(path: &Path, identity: &Identity, segments: u32, items_estimated: u64) -> rusqlite::Result<()> {
@@ -192,32 +263,45 @@ fn fill(path: &Path, identity: &Identity, segments: u32, items_estimated: u64) -
 
 /// Opens an existing journal and checks that it is one, of this format and undamaged.
 pub(super) fn open(path: &Path, flags: OpenFlags) -> Result<Connection> {
-    let damaged = |what: &str| {
-        Error::new(ErrorKind::Journal, format!("the journal {} {what}", path.display())).hint(
-            "put back a copy of it, or begin again with --restart --into-nonempty (items already copied are written again)",
-        )
-    };
+    let connection = glance(path, flags)?;
+    check_whole(path, &connection)?;
+    Ok(connection)
+}
+
+/// Opens an existing journal and checks that it is one of this format, no more.
+pub(super) fn glance(path: &Path, flags: OpenFlags) -> Result<Connection> {
     let length = fs::metadata(path).map_err(|error| failed("opening", path, &error))?.len();
     if length == 0 {
-        return Err(damaged("is empty: it was truncated"));
+        return Err(damaged(path, "is empty: it was truncated"));
     }
     let sqlite = |error| from_sqlite(path, error);
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(sqlite)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     if pragma("application_id").map_err(sqlite)? != APPLICATION_ID {
-        return Err(damaged("is not a journal of tableferry"));
+        return Err(damaged(path, "is not a journal of tableferry"));
     }
     let format = pragma("user_version").map_err(sqlite)?;
     if format != FORMAT {
         let message = format!("the journal {} has format {format}; this program reads format {FORMAT}", path.display());
         return Err(Error::new(ErrorKind::Journal, message).hint("use the version of tableferry that began the run"));
     }
-    let check = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)).map_err(sqlite)?;
-    if check != "ok" {
-        return Err(damaged(&format!("is damaged ({check})")));
-    }
     Ok(connection)
+}
+
+/// Reads the whole file to see that it is undamaged.
+fn check_whole(path: &Path, connection: &Connection) -> Result<()> {
+    let check = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    match check.map_err(|error| from_sqlite(path, error))?.as_str() {
+        "ok" => Ok(()),
+        fault => Err(damaged(path, &format!("is damaged ({fault})"))),
+    }
+}
+
+fn damaged(path: &Path, what: &str) -> Error {
+    Error::new(ErrorKind::Journal, format!("the journal {} {what}", path.display())).hint(
+        "put back a copy of it, or begin again with --restart --into-nonempty (items already copied are written again)",
+    )
 }
 
 pub(super) fn from_sqlite(path: &Path, error: rusqlite::Error) -> Error {

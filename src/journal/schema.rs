@@ -5,7 +5,7 @@ use rusqlite::Connection;
 /// Marks an SQLite file as a journal of tableferry: "tfry".
 pub const APPLICATION_ID: i32 = 0x7466_7279;
 /// Grows with every change of the tables below.
-pub const FORMAT: i32 = 1;
+pub const FORMAT: i32 = 2;
 
 /// Creates the tables in an empty file.
 pub fn create(connection: &Connection) -> rusqlite::Result<()> {
@@ -22,6 +22,8 @@ pub fn create(connection: &Connection) -> rusqlite::Result<()> {
              heartbeat_ms INTEGER NOT NULL,
              items_read INTEGER NOT NULL DEFAULT 0,
              items_written INTEGER NOT NULL DEFAULT 0,
+             items_superseded INTEGER NOT NULL DEFAULT 0,
+             changes_applied INTEGER NOT NULL DEFAULT 0,
              read_units REAL NOT NULL DEFAULT 0,
              write_units REAL NOT NULL DEFAULT 0
          ) STRICT;
@@ -34,9 +36,32 @@ pub fn create(connection: &Connection) -> rusqlite::Result<()> {
          CREATE TABLE dead_letter (
              key TEXT PRIMARY KEY,
              reason TEXT NOT NULL,
-             segment INTEGER NOT NULL,
-             page INTEGER NOT NULL,
-             found_ms INTEGER NOT NULL
+             segment INTEGER,
+             page INTEGER,
+             shard TEXT,
+             sequence TEXT,
+             found_ms INTEGER NOT NULL,
+             CHECK ((segment IS NULL) = (page IS NULL) AND (shard IS NULL) = (sequence IS NULL)
+                    AND (segment IS NULL) <> (shard IS NULL))
+         ) STRICT;
+         CREATE TABLE shard (
+             id TEXT PRIMARY KEY,
+             parent TEXT,
+             position TEXT NOT NULL CHECK (position IN ('since', 'horizon', 'after')),
+             place TEXT,
+             ended INTEGER NOT NULL DEFAULT 0
+         ) STRICT;
+         CREATE TABLE tail (
+             id INTEGER PRIMARY KEY CHECK (id = 1),
+             changes_waiting INTEGER NOT NULL,
+             written_ms INTEGER NOT NULL
+         ) STRICT;
+         CREATE TABLE tail_shard (
+             id TEXT PRIMARY KEY,
+             lag_ms INTEGER NOT NULL,
+             quiet_ms INTEGER,
+             quiet_polls INTEGER NOT NULL,
+             marker TEXT
          ) STRICT;"
     ))
 }
@@ -68,8 +93,14 @@ pub enum RunStatus {
     Interrupted,
     /// Stopped by an error.
     Failed,
-    /// Everything was copied or is a dead letter.
+    /// Everything was copied or is a dead letter; there is no tail.
     Done,
+    /// The copy is done; the tail goes on when the run is resumed.
+    Copied,
+    /// And the tail was close to the present.
+    CaughtUp,
+    /// The stream has forgotten changes that were not read: the run cannot be resumed.
+    Gap,
 }
 
 impl RunStatus {
@@ -80,11 +111,15 @@ impl RunStatus {
             Self::Interrupted => "interrupted",
             Self::Failed => "failed",
             Self::Done => "done",
+            Self::Copied => "copied",
+            Self::CaughtUp => "caught-up",
+            Self::Gap => "gap",
         }
     }
 
     /// The status stored under that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Running, Self::Interrupted, Self::Failed, Self::Done].into_iter().find(|status| status.name() == name)
+        let all = [Self::Running, Self::Interrupted, Self::Failed, Self::Done, Self::Copied, Self::CaughtUp, Self::Gap];
+        all.into_iter().find(|status| status.name() == name)
     }
 }

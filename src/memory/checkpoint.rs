@@ -5,7 +5,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::future::{BoxFuture, ready};
 
-use crate::checkpoint::{Checkpoint, Commit, DeadLetter, RunState, SegmentState, Totals, handout_order};
+use std::sync::Arc;
+
+use crate::checkpoint::{
+    Checkpoint, Commit, DeadLetter, LetterChange, Place, RunState, SegmentState, ShardState, TailView, Totals,
+    handout_order,
+};
 use crate::error::Result;
 use crate::event::DeadLetterGroup;
 
@@ -19,7 +24,9 @@ pub struct MemoryCheckpoint {
 struct Inner {
     segments: BTreeMap<u32, SegmentState>,
     queue: VecDeque<SegmentState>,
+    shards: BTreeMap<Arc<str>, ShardState>,
     dead_letters: BTreeMap<String, DeadLetter>,
+    tail: Option<TailView>,
     totals: Totals,
 }
 
@@ -29,7 +36,9 @@ impl MemoryCheckpoint {
         let inner = Inner {
             segments: (0..segments).map(|segment| (segment, SegmentState::fresh(segment))).collect(),
             queue: VecDeque::new(),
+            shards: BTreeMap::new(),
             dead_letters: BTreeMap::new(),
+            tail: None,
             totals: Totals::default(),
         };
         Self { inner: Mutex::new(inner) }
@@ -40,6 +49,16 @@ impl MemoryCheckpoint {
         self.lock().dead_letters.values().cloned().collect()
     }
 
+    /// The shards on record.
+    pub fn shards(&self) -> Vec<ShardState> {
+        self.lock().shards.values().cloned().collect()
+    }
+
+    /// The tail at the last commit.
+    pub fn tail(&self) -> Option<TailView> {
+        self.lock().tail.clone()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -48,15 +67,19 @@ impl MemoryCheckpoint {
 impl Checkpoint for MemoryCheckpoint {
     fn load(&self) -> BoxFuture<'_, Result<RunState>> {
         let mut inner = self.lock();
-        let Inner { segments, queue, dead_letters, totals } = &mut *inner;
-        dead_letters.retain(|_, letter| segments.get(&letter.segment).is_some_and(|state| letter.page < state.pages));
+        let Inner { segments, queue, shards, dead_letters, totals, .. } = &mut *inner;
+        dead_letters.retain(|_, letter| match &letter.place {
+            Place::Page { segment, page } => segments.get(segment).is_some_and(|state| *page < state.pages),
+            Place::Change { .. } => true,
+        });
         let order = handout_order(segments.len() as u32);
         *queue = order.iter().filter_map(|at| segments.get(at)).filter(|state| !state.done).cloned().collect();
         let state = RunState {
             segments: segments.len() as u32,
             segments_done: (segments.len() - queue.len()) as u32,
-            dead_letters: dead_letters.len() as u64,
+            dead_letters: dead_letters.keys().cloned().collect(),
             totals: *totals,
+            shards: shards.values().cloned().collect(),
         };
         Box::pin(ready(Ok(state)))
     }
@@ -68,7 +91,14 @@ impl Checkpoint for MemoryCheckpoint {
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<()>> {
         let mut inner = self.lock();
         inner.segments.extend(commit.segments.into_iter().map(|state| (state.segment, state)));
-        inner.dead_letters.extend(commit.dead_letters.into_iter().map(|letter| (letter.key.clone(), letter)));
+        inner.shards.extend(commit.shards.into_iter().map(|state| (state.id.clone(), state)));
+        for change in commit.letters {
+            match change {
+                LetterChange::Add(letter) => drop(inner.dead_letters.insert(letter.key.clone(), letter)),
+                LetterChange::Clear(key) => drop(inner.dead_letters.remove(&key)),
+            }
+        }
+        inner.tail = commit.tail;
         inner.totals = commit.totals;
         Box::pin(ready(Ok(())))
     }

@@ -1,14 +1,15 @@
-//! A table in memory: read in segments by hash of the key, written in batches.
+//! A table in memory: read in segments by hash of the key, written in batches, also while it is read.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, ready};
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::item::{Key, RawItem};
-use crate::sink::{Outcome, Sink, SinkLimits, WriteReply};
+use crate::sink::{Outcome, Sink, SinkLimits, Write, WriteReply};
 use crate::source::{Cursor, Page, ScanSource};
 use crate::units::write_units;
 
@@ -25,9 +26,22 @@ impl MemoryTable {
         Self { items: Mutex::default(), page_items }
     }
 
-    /// Puts an item in place of any with its key.
-    pub fn put(&self, item: RawItem) {
-        self.lock().insert((item.key_hash(), item.key()), item);
+    /// Puts an item in place of any with its key; returns that.
+    pub fn put(&self, item: RawItem) -> Option<RawItem> {
+        self.lock().insert((item.key_hash(), item.key()), item)
+    }
+
+    /// Takes out the item with this one's key.
+    pub fn delete(&self, item: &RawItem) -> Option<RawItem> {
+        self.lock().remove(&(item.key_hash(), item.key()))
+    }
+
+    /// Does what a write says.
+    pub fn apply(&self, write: &Write) {
+        match write {
+            Write::Put(item) => self.put(item.clone()),
+            Write::Delete(item) => self.delete(item),
+        };
     }
 
     /// All items by key.
@@ -38,21 +52,41 @@ impl MemoryTable {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(u64, Key), RawItem>> {
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn page(&self, segment: u32, segments: u32, after: Option<u64>) -> Page {
+        let items = self.lock();
+        let of_segment = |hash: u64| ((u128::from(hash) * u128::from(segments)) >> 64) as u32 == segment;
+        // Every item of a hash is on one page, so that a hash is enough of a cursor.
+        let from = after.map_or(0, |hash| hash.saturating_add(1));
+        let mut page = Page { units: 1.0, ..Page::default() };
+        let mut last = None;
+        for ((hash, _), item) in items.range((Bound::Included((from, Key::least())), Bound::Unbounded)) {
+            if !of_segment(*hash) || after.is_some_and(|after| *hash <= after) {
+                continue;
+            }
+            if page.items.len() >= self.page_items && last != Some(*hash) {
+                page.next = last.map(|hash| Cursor(Bytes::from(hash.to_string())));
+                break;
+            }
+            last = Some(*hash);
+            page.bytes += item.json().len();
+            page.items.push(item.clone());
+        }
+        page.units = (page.bytes as f64 / 4096.0).ceil().max(1.0);
+        page
+    }
 }
 
 impl ScanSource for MemoryTable {
     fn read_page<'a>(&'a self, segment: u32, segments: u32, cursor: Option<&'a Cursor>) -> BoxFuture<'a, Result<Page>> {
-        // The cursor is the position among the segment's items; fine for a table that does not change.
-        let after = cursor.and_then(|Cursor(text)| std::str::from_utf8(text).ok()?.parse().ok()).unwrap_or(0usize);
-        let items = self.lock();
-        let of_segment = |hash: u64| ((u128::from(hash) * u128::from(segments)) >> 64) as u32 == segment;
-        let mut rest =
-            items.iter().filter(|((hash, _), _)| of_segment(*hash)).map(|(_, item)| item).skip(after).cloned();
-        let page_items: Vec<RawItem> = rest.by_ref().take(self.page_items).collect();
-        let next = rest.next().map(|_| Cursor(Bytes::from((after + page_items.len()).to_string())));
-        let bytes = page_items.iter().map(|item| item.json().len()).sum();
-        let units = (bytes as f64 / 4096.0).ceil().max(1.0);
-        Box::pin(ready(Ok(Page { items: page_items, next, units, bytes })))
+        let after = match cursor {
+            None => Ok(None),
+            Some(Cursor(text)) => match std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()) {
+                Some(hash) => Ok(Some(hash)),
+                None => Err(Error::new(ErrorKind::Internal, "a cursor that is not this table's")),
+            },
+        };
+        Box::pin(ready(after.map(|after| self.page(segment, segments, after))))
     }
 }
 
@@ -61,11 +95,9 @@ impl Sink for MemoryTable {
         SinkLimits { max_items: 25, max_batch_bytes: 16 * 1024 * 1024 }
     }
 
-    fn write<'a>(&'a self, batch: &'a [RawItem]) -> BoxFuture<'a, Result<WriteReply>> {
-        for item in batch {
-            self.put(item.clone());
-        }
-        let units = batch.iter().map(|item| write_units(item.bytes())).sum();
+    fn write<'a>(&'a self, batch: &'a [Write]) -> BoxFuture<'a, Result<WriteReply>> {
+        batch.iter().for_each(|write| self.apply(write));
+        let units = batch.iter().map(|write| write_units(write.item().bytes())).sum();
         Box::pin(ready(Ok(WriteReply { outcomes: vec![Outcome::Written; batch.len()], units })))
     }
 }

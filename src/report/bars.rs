@@ -36,6 +36,8 @@ impl Observer for BarReport {
                 }
             }
             Event::DeadLetter { .. } => {}
+            // The line below the bar shows the lag all the time.
+            Event::Behind { .. } => {}
             Event::Draining => {
                 if let Some(bar) = &*bar {
                     bar.println("stopping: waiting for the requests under way; press Ctrl-C again to leave at once");

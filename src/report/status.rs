@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::words::{count, duration, plain, round};
 use super::{summary, to_stdout};
+use crate::checkpoint::{ShardView, TailView};
 use crate::event::DeadLetterGroup;
 
 /// What `status` shows; with `--json`, as it is.
@@ -35,8 +36,54 @@ pub struct StatusView {
     pub read_units: f64,
     /// Write capacity units consumed.
     pub write_units: f64,
+    /// Items read and not written, because a change of theirs is newer.
+    pub items_superseded: u64,
+    /// The tail, when it was last recorded; `None` without one.
+    pub tail: Option<TailStatus>,
     /// Dead letters by reason.
     pub dead_letters: Vec<DeadLetterGroup>,
+}
+
+/// The tail, as `status` shows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TailStatus {
+    /// Age of the oldest change that is not applied, in seconds.
+    pub lag_seconds: f64,
+    /// Changes applied by the whole run.
+    pub changes_applied: u64,
+    /// Changes read and not yet applied.
+    pub changes_waiting: u64,
+    /// The shards that are being read.
+    pub shards: Vec<ShardStatus>,
+}
+
+/// One shard.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ShardStatus {
+    /// Its name.
+    pub id: String,
+    /// Age of its oldest change that is not applied, in seconds.
+    pub lag_seconds: f64,
+    /// For how long it has delivered nothing, in seconds; `None` while it delivers.
+    pub quiet_seconds: Option<f64>,
+}
+
+impl TailStatus {
+    /// From what the journal has on record.
+    pub fn new(view: &TailView, changes_applied: u64) -> Self {
+        let seconds = |ms: u64| ms as f64 / 1000.0;
+        let shard = |shard: &ShardView| ShardStatus {
+            id: shard.id.to_string(),
+            lag_seconds: seconds(shard.lag_ms),
+            quiet_seconds: shard.quiet_ms.map(seconds),
+        };
+        Self {
+            lag_seconds: seconds(view.shards.iter().map(|shard| shard.lag_ms).max().unwrap_or(0)),
+            changes_applied,
+            changes_waiting: view.changes_waiting,
+            shards: view.shards.iter().map(shard).collect(),
+        }
+    }
 }
 
 /// Prints the view on stdout.
@@ -68,6 +115,12 @@ fn text(view: &StatusView) -> String {
         round(view.write_units),
         duration(heartbeat),
     );
+    if let Some(tail) = &view.tail {
+        let lag = duration(std::time::Duration::from_secs_f64(tail.lag_seconds));
+        let (applied, waiting) = (count(tail.changes_applied), count(tail.changes_waiting));
+        let shards = tail.shards.len();
+        let _ = writeln!(out, "  changes   {applied} applied, {waiting} waiting; {lag} behind in {shards} shards");
+    }
     if matches!(view.state.as_str(), "killed" | "interrupted" | "failed") {
         let _ = writeln!(out, "  next      run the same command again to resume");
     }
@@ -93,6 +146,8 @@ mod tests {
             items_written: 4100,
             read_units: 512.5,
             write_units: 4100.0,
+            items_superseded: 0,
+            tail: None,
             dead_letters: Vec::new(),
         }
     }

@@ -35,6 +35,15 @@ fn text(summary: &Summary) -> String {
         duration(progress.elapsed),
         round(progress.items_per_second),
     );
+    if let Some(lag) = progress.lag {
+        let _ = writeln!(
+            out,
+            "  changes   {} applied, {} items superseded by them, {} behind",
+            count(progress.changes_applied),
+            count(progress.items_superseded),
+            duration(lag),
+        );
+    }
     dead_letters(&mut out, &summary.dead_letters);
     out
 }

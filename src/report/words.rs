@@ -48,6 +48,9 @@ pub fn progress(progress: &Progress) -> String {
         count(progress.segments.into()),
         units(progress),
     );
+    if let Some(tail) = tail(progress) {
+        text.push_str(&format!(", {tail}"));
+    }
     if progress.dead_letters > 0 {
         text.push_str(&format!(", {} dead letters", count(progress.dead_letters)));
     }
@@ -73,8 +76,17 @@ pub fn details(progress: &Progress) -> String {
     if progress.dead_letters > 0 {
         text.push_str(&format!("{} dead letters; ", count(progress.dead_letters)));
     }
+    if let Some(tail) = tail(progress) {
+        text.push_str(&format!("{tail}; "));
+    }
     let (done, all) = (count(progress.segments_done.into()), count(progress.segments.into()));
     text + &format!("{}; segments {done}/{all}", units(progress))
+}
+
+/// `tail 0.8s behind, 1,234 changes`, if there is a tail.
+fn tail(progress: &Progress) -> Option<String> {
+    let lag = progress.lag?;
+    Some(format!("tail {} behind, {} changes", duration(lag), count(progress.changes_applied)))
 }
 
 /// `read 120 of 250 rcu/s, write 400 wcu/s`

@@ -25,7 +25,7 @@ fn the_variables_of_the_old_runbook_name_the_tables() {
         .with("SOURCE_TABLE", &source.name)
         .with("DESTINATION_TABLE", &destination.name)
         .with("AWS_ENDPOINT_URL_DYNAMODB", &emulator.endpoint());
-    ferry.run(&["run"]).assert_code(0);
+    ferry.run(&["run", "--no-tail"]).assert_code(0);
     assert_equal(&source.contents(), &destination.contents());
 }
 
@@ -43,7 +43,7 @@ fn the_file_names_the_tables_with_variables_and_a_flag_beats_it() {
             url = emulator.endpoint()
         ),
     );
-    ferry.run(&["run", "--destination", &destination.name]).assert_code(0);
+    ferry.run(&["run", "--no-tail", "--destination", &destination.name]).assert_code(0);
     assert_equal(&source.contents(), &destination.contents());
 }
 
@@ -139,8 +139,8 @@ fn a_run_that_nobody_listens_to_goes_on() {
     let (source, destination) = pair(&emulator, 300);
     let ferry = Ferry::new();
     let endpoint = emulator.endpoint();
-    let run = ["run", "--source", &source.name, "--destination", &destination.name, "--endpoint-url", &endpoint];
-    ferry.start_unheard(&run).end().assert_code(0);
+    let tables = ["--source", &source.name, "--destination", &destination.name, "--endpoint-url", &endpoint];
+    ferry.start_unheard(&[&["run", "--no-tail"], &tables[..]].concat()).end().assert_code(0);
     ferry.start_unheard(&["status"]).end().assert_code(0);
     assert_equal(&source.contents(), &destination.contents());
 }

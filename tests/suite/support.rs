@@ -14,6 +14,7 @@ pub mod plan;
 pub mod proxy;
 pub mod seed;
 pub mod table;
+pub mod writers;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};

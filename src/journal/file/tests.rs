@@ -1,5 +1,5 @@
 use super::*;
-use crate::checkpoint::DeadLetter;
+use crate::checkpoint::ShardView;
 use crate::journal::RunView;
 
 fn identity() -> Identity {
@@ -13,8 +13,16 @@ fn fresh() -> (tempfile::TempDir, RunDirectory) {
     (state, directory)
 }
 
-fn letter(segment: u32, page: u64) -> DeadLetter {
-    DeadLetter { key: format!("{{\"pk\":{{\"S\":\"{segment}-{page}\"}}}}"), reason: "too large".into(), segment, page }
+fn letter_of(key: &str, place: Place) -> DeadLetter {
+    DeadLetter { key: format!("{{\"pk\":{{\"S\":\"{key}\"}}}}"), reason: "too large".into(), place }
+}
+
+fn letter(segment: u32, page: u64) -> LetterChange {
+    LetterChange::Add(letter_of(&format!("{segment}-{page}"), Place::Page { segment, page }))
+}
+
+fn shard(id: &str, parent: Option<&str>, position: Position) -> ShardState {
+    ShardState { id: id.into(), parent: parent.map(Into::into), position, ended: false }
 }
 
 fn at(segment: u32, pages: u64) -> SegmentState {
@@ -25,19 +33,28 @@ fn at(segment: u32, pages: u64) -> SegmentState {
 #[tokio::test]
 async fn a_reopened_journal_continues_where_the_last_commit_left() {
     let (_state, directory) = fresh();
-    let totals = Totals { items_read: 7, items_written: 6, read_units: 1.5, write_units: 2.0 };
+    let totals = Totals {
+        items_read: 7,
+        items_written: 6,
+        items_superseded: 1,
+        changes_applied: 9,
+        read_units: 1.5,
+        write_units: 2.0,
+    };
     {
         let journal = Journal::create(&directory, &identity(), 4, 100).expect("created");
         journal.load().await.expect("loaded");
         let done = SegmentState { done: true, ..at(2, 1) };
-        let commit = Commit { segments: vec![at(0, 3), done], dead_letters: vec![letter(0, 2), letter(0, 3)], totals };
+        let letters = vec![letter(0, 2), letter(0, 3)];
+        let commit = Commit { segments: vec![at(0, 3), done], letters, totals, ..Commit::default() };
         journal.commit(commit).await.expect("committed");
     }
     let journal = Journal::open(&directory).expect("opened");
     assert_eq!(journal.identity().await, Ok(identity()));
     let state = journal.load().await.expect("loaded");
     // Page 3 of segment 0 was not passed: it is read again, and with it its dead letter.
-    assert_eq!(state, RunState { segments: 4, segments_done: 1, dead_letters: 1, totals });
+    let dead_letters = vec![letter_of("0-2", Place::Page { segment: 0, page: 2 }).key];
+    assert_eq!(state, RunState { segments: 4, segments_done: 1, dead_letters, totals, shards: vec![] });
     let mut leased = Vec::new();
     while let Some(segment) = journal.lease().await.expect("leased") {
         leased.push(segment);
@@ -46,12 +63,81 @@ async fn a_reopened_journal_continues_where_the_last_commit_left() {
 }
 
 #[tokio::test]
+async fn shards_come_back_with_their_positions() {
+    let (_state, directory) = fresh();
+    let mut shards = vec![
+        shard("a", None, Position::Since(1_700_000_000_123)),
+        shard("b", Some("a"), Position::Horizon),
+        shard("c", Some("a"), Position::After("000000000123".into())),
+    ];
+    {
+        let journal = Journal::create(&directory, &identity(), 4, 0).expect("created");
+        journal.commit(Commit { shards: shards.clone(), ..Commit::default() }).await.expect("committed");
+        shards[0] = ShardState { position: Position::After("7".into()), ended: true, ..shards[0].clone() };
+        journal.commit(Commit { shards: vec![shards[0].clone()], ..Commit::default() }).await.expect("committed");
+    }
+    let journal = Journal::open(&directory).expect("opened");
+    assert_eq!(journal.load().await.expect("loaded").shards, shards);
+}
+
+#[tokio::test]
+async fn dead_letters_come_and_go_in_the_order_of_the_changes() {
+    let (_state, directory) = fresh();
+    let journal = Journal::create(&directory, &identity(), 4, 0).expect("created");
+    let of_change = letter_of("k", Place::Change { shard: "s".into(), sequence: "9".into() });
+    let (add, clear) = (LetterChange::Add(of_change.clone()), LetterChange::Clear(of_change.key.clone()));
+    for (letters, left) in [
+        (vec![add.clone(), clear.clone()], vec![]),
+        (vec![add.clone(), clear.clone(), add.clone()], vec![of_change.key.clone()]),
+        (vec![add], vec![of_change.key.clone()]),
+        (vec![clear], vec![]),
+    ] {
+        journal.commit(Commit { letters, ..Commit::default() }).await.expect("committed");
+        assert_eq!(journal.load().await.expect("loaded").dead_letters, left);
+    }
+}
+
+#[tokio::test]
+async fn the_tail_is_replaced_by_each_commit() {
+    let (_state, directory) = fresh();
+    let journal = Journal::create(&directory, &identity(), 4, 0).expect("created");
+    let view = |id: &str, quiet_ms: Option<u64>| {
+        let marker = quiet_ms.map(|_| "m".to_owned());
+        ShardView { id: id.into(), lag_ms: 5, quiet_ms, quiet_polls: 3, marker }
+    };
+    let tails = [
+        Some(TailView { shards: vec![view("a", Some(7)), view("b", None)], changes_waiting: 4 }),
+        Some(TailView { shards: vec![view("c", None)], changes_waiting: 0 }),
+        None,
+    ];
+    for tail in tails {
+        journal.commit(Commit { tail: tail.clone(), ..Commit::default() }).await.expect("committed");
+        assert_eq!(RunView::glance(&directory).expect("a view").tail, tail);
+    }
+}
+
+#[tokio::test]
+async fn a_shard_that_ended_without_a_child_or_is_not_read_is_waited_for() {
+    let (_state, directory) = fresh();
+    let journal = Journal::create(&directory, &identity(), 4, 0).expect("created");
+    let ended = ShardState { ended: true, ..shard("a", None, Position::Horizon) };
+    journal.commit(Commit { shards: vec![ended], ..Commit::default() }).await.expect("committed");
+    let mut tail = TailView::default();
+    assert_eq!(RunView::glance(&directory).expect("a view").shards_waiting(&tail), 1, "no child yet");
+    let child = shard("b", Some("a"), Position::Horizon);
+    journal.commit(Commit { shards: vec![child], ..Commit::default() }).await.expect("committed");
+    assert_eq!(RunView::glance(&directory).expect("a view").shards_waiting(&tail), 1, "the child is not read");
+    tail.shards.push(ShardView { id: "b".into(), ..ShardView::default() });
+    assert_eq!(RunView::glance(&directory).expect("a view").shards_waiting(&tail), 0);
+}
+
+#[tokio::test]
 async fn a_journal_can_be_looked_at_while_it_is_written() {
     let (_state, directory) = fresh();
     let lock = directory.lock().expect("locked");
     let journal = Journal::create(&directory, &identity(), 4, 100).expect("created");
     journal.load().await.expect("loaded");
-    let commit = Commit { segments: vec![at(0, 1)], dead_letters: vec![letter(0, 0)], totals: Totals::default() };
+    let commit = Commit { segments: vec![at(0, 1)], letters: vec![letter(0, 0)], ..Commit::default() };
     journal.commit(commit).await.expect("committed");
     let view = RunView::load(&directory).expect("a view");
     assert!(view.is_locked);
@@ -105,8 +191,8 @@ async fn a_full_disk_is_an_error_and_the_journal_stays_at_its_last_commit() {
         let pages: u32 = inner.connection.pragma_query_value(None, "page_count", |row| row.get(0)).expect("a count");
         inner.connection.pragma_update(None, "max_page_count", pages).expect("limited");
     }
-    let dead_letters = (0..5000).map(|page| letter(0, page)).collect();
-    let commit = Commit { segments: vec![at(0, 5000)], dead_letters, totals: Totals::default() };
+    let letters = (0..5000).map(|page| letter(0, page)).collect();
+    let commit = Commit { segments: vec![at(0, 5000)], letters, ..Commit::default() };
     let error = journal.commit(commit).await.expect_err("full");
     assert!(error.remedy().is_some_and(|remedy| remedy.contains("disk is full")), "{error}");
     assert_eq!(RunView::load(&directory).expect("a view").dead_letters, []);

@@ -8,6 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 /// A running emulator with a database of its own. Dropping it stops it.
 pub struct Dynoxide {
     address: SocketAddr,
+    database: Database,
     runtime: Option<Runtime>,
 }
 
@@ -19,16 +20,22 @@ impl Dynoxide {
         let address = listener.local_addr().expect("the listener has an address");
         let database = Database::memory().expect("an empty database opens");
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime starts");
+        let served = database.clone();
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).expect("the listener registers");
-            ::dynoxide::server::serve_on(listener, database).await;
+            ::dynoxide::server::serve_on(listener, served).await;
         });
-        Self { address, runtime: Some(runtime) }
+        Self { address, database, runtime: Some(runtime) }
     }
 
     /// `http://127.0.0.1:<port>`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Deletes what has expired, as DynamoDB does from time to time; how many items.
+    pub fn delete_expired(&self) -> usize {
+        self.database.sweep_ttl().expect("expired items can be deleted")
     }
 }
 

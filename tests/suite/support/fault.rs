@@ -53,7 +53,18 @@ pub enum Fault {
     EmptyPage,
     /// `ValidationException`; the server does not act.
     Rejected,
+    /// GetRecords: `ExpiredIteratorException`.
+    ExpiredIterator,
+    /// `LimitExceededException`, as when a shard has too many readers.
+    TooManyReaders,
+    /// GetRecords, GetShardIterator: `TrimmedDataAccessException`.
+    TrimmedData,
+    /// GetRecords: no records, and the iterator again, although there may be some.
+    EmptyRecords,
 }
+
+/// The operations of DynamoDB Streams.
+pub const STREAM_OPERATIONS: [&str; 3] = ["GetRecords", "GetShardIterator", "DescribeStream"];
 
 impl Fault {
     /// Its name in counts.
@@ -81,6 +92,10 @@ impl Fault {
             Self::AllUnprocessed => "all unprocessed",
             Self::EmptyPage => "empty page",
             Self::Rejected => "rejected",
+            Self::ExpiredIterator => "expired iterator",
+            Self::TooManyReaders => "too many readers",
+            Self::TrimmedData => "trimmed data",
+            Self::EmptyRecords => "empty records",
         }
     }
 
@@ -89,6 +104,9 @@ impl Fault {
         match self {
             Self::PartialUnprocessed | Self::AllUnprocessed => operation == "BatchWriteItem",
             Self::EmptyPage => operation == "Scan",
+            Self::ExpiredIterator | Self::EmptyRecords => operation == "GetRecords",
+            Self::TrimmedData => ["GetRecords", "GetShardIterator"].contains(&operation),
+            Self::TooManyReaders => STREAM_OPERATIONS.contains(&operation),
             _ => true,
         }
     }
@@ -109,6 +127,13 @@ impl Fault {
             Self::Throttled => typed("400 Bad Request", "ThrottlingException", "rate exceeded"),
             Self::ExpiredToken => typed("400 Bad Request", "ExpiredTokenException", "the token is expired"),
             Self::Rejected => typed("400 Bad Request", "ValidationException", "planted: one item is invalid"),
+            Self::ExpiredIterator => {
+                typed("400 Bad Request", "ExpiredIteratorException", "planted: older than 15 minutes")
+            }
+            Self::TooManyReaders => typed("400 Bad Request", "LimitExceededException", "planted: too many readers"),
+            Self::TrimmedData => {
+                typed("400 Bad Request", "TrimmedDataAccessException", "planted: beyond the trim horizon")
+            }
             _ => None,
         }
     }

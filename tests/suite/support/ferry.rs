@@ -81,15 +81,47 @@ impl Ferry {
         self.start(arguments).end()
     }
 
-    /// Copies a table to the end: `run` with both names and endpoints, and `more`.
+    /// Copies a table to which nobody writes, to the end: `run --no-tail` with both names and endpoints, and `more`.
     #[track_caller]
     pub fn copy(&self, source: &Table, destination: &Table, more: &[&str]) -> Ended {
         self.start_copy(source, destination, more).end()
     }
 
-    /// Begins to copy a table.
+    /// Begins to copy a table to which nobody writes.
     pub fn start_copy(&self, source: &Table, destination: &Table, more: &[&str]) -> Running {
-        let arguments = copy_arguments(source, destination, more);
+        self.start_on("run", source, destination, &[&["--no-tail"], more].concat())
+    }
+
+    /// Migrates a table to an end: `run` with both names and endpoints, and `more`, which must name the end.
+    #[track_caller]
+    pub fn migrate(&self, source: &Table, destination: &Table, more: &[&str]) -> Ended {
+        self.start_migration(source, destination, more).end()
+    }
+
+    /// Begins to migrate a table, telling events; goes on after the copy.
+    pub fn start_migration(&self, source: &Table, destination: &Table, more: &[&str]) -> Running {
+        self.start_on("run", source, destination, &[&["--json"], more].concat())
+    }
+
+    /// Asks whether everything of the frozen source has arrived: `drain` of the only run there is.
+    #[track_caller]
+    pub fn drain(&self, more: &[&str]) -> Ended {
+        self.start_drain(more).end()
+    }
+
+    /// Begins to ask.
+    pub fn start_drain(&self, more: &[&str]) -> Running {
+        self.start(&[&["drain"], more].concat())
+    }
+
+    /// What `status --json` says, or `None` while there is no run to speak of.
+    pub fn status(&self) -> Option<serde_json::Value> {
+        let ended = self.run(&["status", "--json"]);
+        ended.status.success().then(|| serde_json::from_str(&ended.stdout).expect("status is JSON"))
+    }
+
+    fn start_on(&self, command: &str, source: &Table, destination: &Table, more: &[&str]) -> Running {
+        let arguments = arguments(command, source, destination, more);
         self.start(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
@@ -126,7 +158,7 @@ impl Ferry {
 
     /// Starts where no file can grow beyond some size: writing more fails, as on a full disk.
     pub fn start_with_file_limit(&self, kilobytes: u32, source: &Table, destination: &Table) -> Running {
-        let arguments = copy_arguments(source, destination, &[]);
+        let arguments = arguments("run", source, destination, &["--no-tail"]);
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
         let mut command = Command::new("bash");
         // The signal that comes with the failed write is ignored, so that the program sees the error. What it says goes
@@ -164,9 +196,9 @@ impl Ferry {
     }
 }
 
-fn copy_arguments(source: &Table, destination: &Table, more: &[&str]) -> Vec<String> {
+fn arguments(command: &str, source: &Table, destination: &Table, more: &[&str]) -> Vec<String> {
     let (from, to) = (source.endpoint(), destination.endpoint());
-    let sides = ["run", "--source", &source.name, "--destination", &destination.name];
+    let sides = [command, "--source", &source.name, "--destination", &destination.name];
     let endpoints = ["--source-endpoint-url", &from, "--destination-endpoint-url", &to];
     [&sides, &endpoints[..], more].concat().into_iter().map(str::to_owned).collect()
 }
@@ -200,6 +232,31 @@ impl Running {
             false => None,
         });
         found.unwrap_or_else(|| panic!("`{}` never says `{text}`: {}{}", self.command, self.stdout(), self.stderr()))
+    }
+
+    /// The last complete event of this name so far.
+    pub fn last_event(&self, name: &str) -> Option<serde_json::Value> {
+        let stdout = self.stdout();
+        let events = stdout.lines().rev().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        events.into_iter().find(|event| event["event"] == name)
+    }
+
+    /// Waits until a progress event is as wished; panics if none comes or the process ends before.
+    #[track_caller]
+    pub fn wait_for_progress(&mut self, wish: &str, is_met: impl Fn(&serde_json::Value) -> bool) {
+        let met = wait_for(LIMIT, || match self.last_event("progress").is_some_and(|event| is_met(&event)) {
+            true => Some(true),
+            false => self.has_ended().then_some(false),
+        });
+        assert_eq!(met, Some(true), "`{}`: no progress to {wish}: {}{}", self.command, self.stdout(), self.stderr());
+    }
+
+    /// Waits until every segment is copied.
+    #[track_caller]
+    pub fn wait_until_copied(&mut self) {
+        let is_copied =
+            |event: &serde_json::Value| event["segments"] != 0 && event["segments_done"] == event["segments"];
+        self.wait_for_progress("the end of the copy", is_copied);
     }
 
     /// Whether the process has ended.
@@ -266,6 +323,25 @@ impl Ended {
     pub fn assert_code(&self, code: i32) -> &Self {
         let last: Vec<_> = self.stdout.lines().rev().take(3).collect();
         assert_eq!(self.status.code(), Some(code), "`{}`:\n{}\n{}", self.command, last.join("\n"), self.stderr);
+        self
+    }
+
+    /// Panics with all output unless the exit code is one of these; returns which.
+    #[track_caller]
+    pub fn assert_code_among(&self, codes: &[i32]) -> i32 {
+        let code = self.status.code().unwrap_or(-1);
+        assert!(codes.contains(&code), "`{}` ends with {code}:\n{}\n{}", self.command, self.stdout, self.stderr);
+        code
+    }
+
+    /// Panics unless it ended with `code` and says each of these somewhere.
+    #[track_caller]
+    pub fn assert_told(&self, code: i32, words: &[&str]) -> &Self {
+        self.assert_code(code);
+        for word in words {
+            let is_said = self.stdout.contains(word) || self.stderr.contains(word);
+            assert!(is_said, "`{}` does not say `{word}`:\n{}\n{}", self.command, self.stdout, self.stderr);
+        }
         self
     }
 

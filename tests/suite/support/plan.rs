@@ -41,13 +41,18 @@ pub fn first(operation: &'static str, count: u64, fault: Fault) -> Plan {
 
 /// One of `faults` for a share of all Scan and BatchWriteItem requests. The seed fixes the sequence of decisions.
 pub fn random(seed: u64, share: f64, faults: Vec<Fault>) -> Plan {
+    random_among(&["Scan", "BatchWriteItem"], seed, share, faults)
+}
+
+/// One of `faults` for a share of all requests of these operations. The seed fixes the sequence of decisions.
+pub fn random_among(operations: &'static [&'static str], seed: u64, share: f64, faults: Vec<Fault>) -> Plan {
     let mut rng = StdRng::seed_from_u64(seed);
     Box::new(move |call| {
-        if !["Scan", "BatchWriteItem"].contains(&call.operation) || !rng.random_bool(share) {
+        if !operations.contains(&call.operation) || !rng.random_bool(share) {
             return None;
         }
         let possible: Vec<_> = faults.iter().filter(|fault| fault.concerns(call.operation)).collect();
-        Some(*possible[rng.random_range(0..possible.len())])
+        (!possible.is_empty()).then(|| *possible[rng.random_range(0..possible.len())])
     })
 }
 

@@ -238,6 +238,7 @@ impl Shared {
             Some(Fault::PartialUnprocessed) => stream.write_all(&self.partly(request, 1)?.bytes())?,
             Some(Fault::AllUnprocessed) => stream.write_all(&self.partly(request, 0)?.bytes())?,
             Some(Fault::EmptyPage) => stream.write_all(&self.empty_page(&request).bytes())?,
+            Some(Fault::EmptyRecords) => stream.write_all(&empty_records(&request).bytes())?,
             Some(other) => unreachable!("{other:?} has an answer of its own"),
         }
         Ok(Next::Keep)
@@ -318,6 +319,12 @@ impl Shared {
         }
         request.body = body.to_string().into_bytes();
     }
+}
+
+/// An answer to GetRecords that leads back to where the request stood.
+fn empty_records(request: &Message) -> Message {
+    let body = json!({ "Records": [], "NextShardIterator": request.json()["ShardIterator"] });
+    fault::answer("200 OK", &body)
 }
 
 fn send_on(backend: SocketAddr, request: &Message) -> io::Result<Message> {

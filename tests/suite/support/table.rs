@@ -68,8 +68,7 @@ impl Table {
         }
         request["AttributeDefinitions"] = attributes.into();
         table.call("CreateTable", &request);
-        let active = || (table.describe()["TableStatus"] == "ACTIVE").then_some(());
-        super::wait_for(std::time::Duration::from_secs(20), active).expect("the table becomes ACTIVE");
+        table.wait_until_active();
         table
     }
 
@@ -131,9 +130,36 @@ impl Table {
 
     /// Deletes an item of the table.
     pub fn delete(&self, item: &Value) {
-        let key: serde_json::Map<_, _> =
-            self.keys.iter().map(|key| (key.name.clone(), item[&key.name].clone())).collect();
-        self.call("DeleteItem", &json!({ "TableName": self.name, "Key": key }));
+        self.call("DeleteItem", &json!({ "TableName": self.name, "Key": self.key(item) }));
+    }
+
+    /// Switches the table's stream on, with both images, and returns the stream's ARN.
+    ///
+    /// Fill a table first: an emulator's writes slow down as its stream grows.
+    pub fn enable_stream(&self) -> String {
+        self.enable_stream_of("NEW_AND_OLD_IMAGES")
+    }
+
+    /// Switches the table's stream on with this view type and returns the stream's ARN.
+    pub fn enable_stream_of(&self, view: &str) -> String {
+        self.set_stream(json!({ "StreamEnabled": true, "StreamViewType": view }));
+        let arn = self.describe()["LatestStreamArn"].as_str().map(str::to_owned);
+        arn.unwrap_or_else(|| panic!("{} has a stream without an ARN", self.name))
+    }
+
+    /// Switches the table's stream off.
+    pub fn disable_stream(&self) {
+        self.set_stream(json!({ "StreamEnabled": false }));
+    }
+
+    fn set_stream(&self, specification: Value) {
+        self.call("UpdateTable", &json!({ "TableName": self.name, "StreamSpecification": specification }));
+        self.wait_until_active();
+    }
+
+    fn wait_until_active(&self) {
+        let active = || (self.describe()["TableStatus"] == "ACTIVE").then_some(());
+        super::wait_for(std::time::Duration::from_secs(20), active).expect("the table becomes ACTIVE");
     }
 
     /// Puts items in batches, from several threads.
@@ -152,19 +178,20 @@ impl Table {
         for item in items {
             let length = item.to_string().len();
             if batch.len() == BATCH_ITEMS || (bytes + length > BATCH_BYTES && !batch.is_empty()) {
-                self.put_batch(std::mem::take(&mut batch));
+                self.write_batch(&std::mem::take(&mut batch));
                 bytes = 0;
             }
             bytes += length;
             batch.push(json!({ "PutRequest": { "Item": item } }));
         }
         if !batch.is_empty() {
-            self.put_batch(batch);
+            self.write_batch(&batch);
         }
     }
 
-    fn put_batch(&self, batch: Vec<Value>) {
-        let answer = self.call("BatchWriteItem", &json!({ "RequestItems": { &self.name: batch } }));
+    /// Sends one BatchWriteItem.
+    pub fn write_batch(&self, operations: &[Value]) {
+        let answer = self.call("BatchWriteItem", &json!({ "RequestItems": { &self.name: operations } }));
         let unprocessed = answer["UnprocessedItems"].as_object().map_or(0, |tables| tables.len());
         assert_eq!(unprocessed, 0, "an emulator takes whole batches");
     }
@@ -200,9 +227,13 @@ impl Table {
         contents
     }
 
+    /// The key of an item.
+    pub fn key(&self, item: &Value) -> Value {
+        let key = |key: &Key| (key.name.clone(), item[&key.name].clone());
+        self.keys.iter().map(key).collect::<serde_json::Map<_, _>>().into()
+    }
+
     fn key_of(&self, item: &Value) -> String {
-        let key: serde_json::Map<_, _> =
-            self.keys.iter().map(|key| (key.name.clone(), item[&key.name].clone())).collect();
-        contents::canonical(&key.into())
+        contents::canonical(&self.key(item))
     }
 }

@@ -1,0 +1,176 @@
+//! Reads one shard from its position to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{RETENTION, Tail, gap};
+use crate::change::Change;
+use crate::checkpoint::ShardState;
+use crate::engine::apply::marker;
+use crate::engine::gate::TakenIn;
+use crate::engine::retry::{Peer, Retry};
+use crate::engine::watermark::{Held, ShardPage};
+use crate::error::{Error, ErrorKind, Result};
+use crate::stream::{ChangePage, Position, ShardIterator};
+
+/// What one page is assumed to hold until it is there: 1 MB of changes are about 2 MB of JSON.
+const PAGE_KIB: u32 = 2048;
+/// Pause after a page with changes: more of them are probably there.
+const PAUSE_BEHIND: Duration = Duration::from_millis(10);
+/// Pause after pages without: grows from read to read from the first of these to the last.
+const PAUSE_IDLE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(400));
+
+/// How reading a shard goes on after a request.
+enum Next<T> {
+    Go(T),
+    /// The iterator is no longer good: ask for another one.
+    Reopen,
+    /// Nothing is left to read, and nothing that was needed is lost.
+    End,
+}
+
+impl Tail {
+    /// Reads a shard to its end. Its changes may still be under way then.
+    pub(super) async fn read_shard(self: Arc<Self>, state: ShardState) -> Result<()> {
+        let shard = state.id.clone();
+        let done = self.read_all(&state).await;
+        done.map_err(|error| error.context(format!("shard {shard}")))
+    }
+
+    async fn read_all(&self, state: &ShardState) -> Result<()> {
+        // The position of the last change that was read; the checkpoint's position follows as changes are applied.
+        let mut position = state.position.clone();
+        let since_ms = match position {
+            Position::Since(ms) => ms,
+            _ => i64::MIN,
+        };
+        let mut idle = PAUSE_IDLE.0;
+        'open: loop {
+            let mut iterator = match self.open(state, &mut position).await? {
+                Next::Go(iterator) => iterator,
+                Next::Reopen => continue,
+                Next::End => return self.end(state),
+            };
+            loop {
+                let memory = self.reserve().await?;
+                let page = match self.read(&iterator, state, &mut position).await? {
+                    Next::Go(page) => page,
+                    Next::Reopen => continue 'open,
+                    Next::End => return self.end(state),
+                };
+                let is_empty = page.changes.is_empty();
+                if let Some(last) = page.changes.last() {
+                    position = Position::After(last.sequence.clone());
+                }
+                let next = page.next.clone();
+                self.take_in(&state.id, page, since_ms, memory);
+                let Some(next) = next else { return Ok(()) };
+                iterator = next;
+                idle = if is_empty { (idle * 2).min(PAUSE_IDLE.1) } else { PAUSE_IDLE.0 };
+                tokio::time::sleep(if is_empty { idle } else { PAUSE_BEHIND }).await;
+            }
+        }
+    }
+
+    async fn open(&self, state: &ShardState, position: &mut Position) -> Result<Next<ShardIterator>> {
+        let mut retry = Retry::new(&self.stats, Peer::Stream, self.give_up_after);
+        loop {
+            match self.source.open(&state.id, position).await {
+                Ok(iterator) => return Ok(Next::Go(iterator)),
+                Err(error) if error.kind() == ErrorKind::PositionLost => return self.lost(state, position, &error),
+                Err(error) => self.again(&mut retry, error, "asking for a place to read from").await?,
+            }
+        }
+    }
+
+    async fn read(
+        &self,
+        iterator: &ShardIterator,
+        state: &ShardState,
+        position: &mut Position,
+    ) -> Result<Next<ChangePage>> {
+        let mut retry = Retry::new(&self.stats, Peer::Stream, self.give_up_after);
+        loop {
+            match self.source.read(iterator).await {
+                Ok(page) => {
+                    self.stats.add_changes();
+                    return Ok(Next::Go(page));
+                }
+                Err(error) if error.kind() == ErrorKind::IteratorExpired => return Ok(Next::Reopen),
+                Err(error) if error.kind() == ErrorKind::PositionLost => return self.lost(state, position, &error),
+                Err(error) => self.again(&mut retry, error, "reading changes").await?,
+            }
+        }
+    }
+
+    /// The stream no longer has what follows `position`. Harmless only while all that it forgets is older than the run.
+    fn lost<T>(&self, state: &ShardState, position: &mut Position, error: &Error) -> Result<Next<T>> {
+        let Position::Since(ms) = state.position else {
+            return Err(gap(error.message()));
+        };
+        if self.now_ms() - ms >= RETENTION.as_millis() as i64 {
+            return Err(gap(error.message()));
+        }
+        Ok(match position {
+            Position::Since(_) => {
+                *position = Position::Horizon;
+                Next::Reopen
+            }
+            // Read from its oldest change on, and even that is gone: so is the shard.
+            Position::Horizon => Next::End,
+            Position::After(_) => return Err(gap(error.message())),
+        })
+    }
+
+    fn end(&self, state: &ShardState) -> Result<()> {
+        let page = ShardPage { last: None, oldest_ms: self.now_ms(), is_end: true };
+        self.watermark.open_changes(&state.id, page, 0, 0, Held::default());
+        Ok(())
+    }
+
+    async fn reserve(&self) -> Result<OwnedSemaphorePermit> {
+        let reserved = self.state.memory.clone().acquire_many_owned(PAGE_KIB).await;
+        reserved.map_err(|_| Error::new(ErrorKind::Internal, "the memory budget is closed"))
+    }
+
+    /// Hands the changes of a page to the gate.
+    fn take_in(&self, shard: &Arc<str>, page: ChangePage, since_ms: i64, mut memory: OwnedSemaphorePermit) {
+        let ChangePage { changes, next, bytes } = page;
+        if changes.is_empty() && next.is_some() {
+            return self.state.views.nothing(shard, self.watermark.waiting(shard).0.is_none());
+        }
+        drop(memory.split((PAGE_KIB as usize).saturating_sub(bytes / 1024 + 1)));
+        let ends = ShardPage {
+            last: changes.last().map(|change| change.sequence.clone()),
+            oldest_ms: changes.first().map_or_else(|| self.now_ms(), |change| change.created_ms),
+            is_end: next.is_none(),
+        };
+        let last_ms = changes.last().map(|change| change.created_ms);
+        let mut marked = None;
+        let mut is_wanted = |change: &Change| match marker(change.item()) {
+            Some(text) => {
+                if change.new.is_some() {
+                    marked = Some(text.to_owned());
+                }
+                false
+            }
+            None => change.created_ms >= since_ms,
+        };
+        let count = changes.len();
+        let wanted: Vec<Change> = changes.into_iter().filter(|change| is_wanted(change)).collect();
+        if let Some(last_ms) = last_ms {
+            self.state.views.changes(shard, last_ms, marked);
+        }
+        let held = Held { memory: Some(memory), page: None };
+        let ticket = self.watermark.open_changes(shard, ends, count, wanted.len(), held);
+        let taken_in = wanted.into_iter().map(|change| {
+            let sequence = change.sequence.clone();
+            TakenIn { operation: self.applier.change(change), sequence, ticket: ticket.clone() }
+        });
+        // The transform runs before the gate is closed to others.
+        let taken_in: Vec<TakenIn> = taken_in.collect();
+        self.gate.take_in(taken_in.into_iter());
+    }
+}
