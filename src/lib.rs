@@ -39,6 +39,9 @@ pub mod transform;
 
 pub mod engine;
 
+#[cfg(test)]
+mod simulation;
+
 pub mod dynamodb;
 pub mod embedded;
 pub mod journal;

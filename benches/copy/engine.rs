@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use tableferry::dynamodb::scan::Consistency;
 use tableferry::dynamodb::{TableSink, TableSource};
-use tableferry::engine::{Copy, CopyOptions, Shutdown};
+use tableferry::engine::{Migration, Options, Shutdown, Until};
 use tableferry::event::{End, Event, Observer};
 use tableferry::item::{KeyAttribute, KeyKind, KeySchema};
 use tableferry::journal::{Identity, Journal, RunDirectory};
@@ -35,8 +35,8 @@ pub async fn copy(client: &Client, items: usize) -> usize {
         partition: KeyAttribute::new("pk", KeyKind::String),
         sort: Some(KeyAttribute::new("sk", KeyKind::String)),
     };
-    let copy = Copy {
-        options: CopyOptions {
+    let migration = Migration {
+        options: Options {
             run: RUN.to_owned(),
             source: SOURCE.to_owned(),
             destination: DESTINATION.to_owned(),
@@ -46,7 +46,13 @@ pub async fn copy(client: &Client, items: usize) -> usize {
             max_dead_letters: 0,
             give_up_after: Duration::from_secs(10),
             items_estimated: items as u64,
+            until: Until::Stopped,
+            request_timeout: Duration::from_secs(10),
+            visibility: Duration::from_secs(5),
+            is_eventual: false,
+            was_killed: false,
         },
+        changes: None,
         source: Arc::new(TableSource::new(client.clone(), SOURCE, schema.clone(), Consistency::Strong)),
         transform: Arc::new(PassThrough),
         sink: Arc::new(TableSink::new(client.clone(), DESTINATION, schema)),
@@ -54,7 +60,7 @@ pub async fn copy(client: &Client, items: usize) -> usize {
         observer: Arc::new(Nobody),
         shutdown: Arc::new(Shutdown::default()),
     };
-    let (summary, error) = copy.run().await;
+    let (summary, error) = migration.run().await;
     assert_eq!((summary.end, error), (End::Done, None));
     summary.progress.items_written as usize
 }

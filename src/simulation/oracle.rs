@@ -1,0 +1,84 @@
+//! What the destination and the dead letters must be, told from the frozen source alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::items::{is_poison, name, schema};
+use super::transforms::{Shaper, owner};
+use crate::checkpoint::DeadLetter;
+use crate::item::RawItem;
+use crate::transform::Transform;
+
+/// What is as it must not be. Empty is good.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    pub lost: Vec<String>,
+    pub extra: Vec<String>,
+    pub stale: Vec<String>,
+    pub letters_missing: Vec<String>,
+    pub letters_extra: Vec<String>,
+}
+
+impl Differences {
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for Differences {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { lost, extra, stale, letters_missing, letters_extra } = self;
+        let parts = [
+            ("lost", lost),
+            ("extra", extra),
+            ("stale", stale),
+            ("dead letters missing", letters_missing),
+            ("dead letters extra", letters_extra),
+        ];
+        for (what, names) in parts.iter().filter(|(_, names)| !names.is_empty()) {
+            write!(f, "{} {what}: {}; ", names.len(), names.join(" "))?;
+        }
+        Ok(())
+    }
+}
+
+/// Compares the destination with what the transform makes of the source.
+///
+/// Of an item that the destination refuses, an earlier form may still stand there: only its dead letter is asked for.
+pub fn compare(
+    source: &BTreeMap<String, RawItem>,
+    shaper: &Shaper,
+    destination: &BTreeMap<String, RawItem>,
+    letters: &[DeadLetter],
+) -> Differences {
+    let mut expected: BTreeMap<String, RawItem> = BTreeMap::new();
+    let mut refused: BTreeSet<&str> = BTreeSet::new();
+    let mut letters_expected: BTreeSet<String> = BTreeSet::new();
+    for (key, item) in source {
+        let mut outputs = Vec::new();
+        let is_refused = shaper.apply(item.clone(), &mut outputs).is_err();
+        let is_poisoned = outputs.iter().any(is_poison);
+        if is_poisoned {
+            refused.insert(key);
+        }
+        if is_refused || is_poisoned {
+            letters_expected.insert(item.key_json(&schema()));
+            continue;
+        }
+        expected.extend(outputs.into_iter().map(|output| (name(&output).to_owned(), output)));
+    }
+    let mut differences = Differences::default();
+    for (key, item) in &expected {
+        match destination.get(key) {
+            None => differences.lost.push(key.clone()),
+            Some(found) if found.json() != item.json() => differences.stale.push(key.clone()),
+            Some(_) => {}
+        }
+    }
+    let is_extra = |key: &&String| !expected.contains_key(*key) && !refused.contains(owner(key));
+    differences.extra = destination.keys().filter(is_extra).cloned().collect();
+    let found: BTreeSet<String> = letters.iter().map(|letter| letter.key.clone()).collect();
+    differences.letters_missing = letters_expected.difference(&found).cloned().collect();
+    differences.letters_extra = found.difference(&letters_expected).cloned().collect();
+    differences
+}
