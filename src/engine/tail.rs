@@ -138,7 +138,7 @@ impl Tail {
         if mutant::is(Mutant::StartNotDurable) {
             return Ok(());
         }
-        let totals = self.watermark.take(0.0, 0.0).totals;
+        let totals = self.watermark.totals();
         checkpoint.commit(Commit { shards, totals, ..Commit::default() }).await
     }
 
@@ -232,7 +232,7 @@ impl Tail {
     pub fn view(&self) -> TailView {
         let view = self.state.views.view(&self.watermark, self.now_ms());
         let lag = Duration::from_millis(view.shards.iter().map(|shard| shard.lag_ms).max().unwrap_or(0));
-        let changes_applied = self.watermark.changes_applied();
+        let changes_applied = self.watermark.totals().changes_applied;
         self.stats.set_tail(TailFigures { lag, changes_applied, changes_waiting: view.changes_waiting });
         view
     }

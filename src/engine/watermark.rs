@@ -212,9 +212,9 @@ impl Watermark {
         self.shard_ended.notified()
     }
 
-    /// Changes before the positions, over the whole run.
-    pub fn changes_applied(&self) -> u64 {
-        self.lock().totals.changes_applied
+    /// Counters of the whole run, as far as cursors and positions have come.
+    pub fn totals(&self) -> Totals {
+        self.lock().totals
     }
 
     /// All that changed since the last call, to be committed.

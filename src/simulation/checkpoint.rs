@@ -27,12 +27,16 @@ impl Checkpoint for SlowCheckpoint {
 
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            let positions = || commit.shards.iter().map(|shard| (&shard.id, &shard.position, shard.ended)).collect::<Vec<_>>();
-            tell(self.world.now_ms(), "", || format!("commit: {:?} {:?} {:?}", positions(), commit.segments, commit.letters));
+            let positions =
+                || commit.shards.iter().map(|shard| (&shard.id, &shard.position, shard.ended)).collect::<Vec<_>>();
+            tell(self.world.now_ms(), "", || {
+                format!("commit: {:?} {:?} {:?}", positions(), commit.segments, commit.letters)
+            });
             let (before, after) = self.world.latency(self.world.profile.commit_ms);
             self.world.call().await;
             tokio::time::sleep(before).await;
-            let finished: Vec<_> = commit.shards.iter().filter(|shard| shard.ended).map(|shard| shard.id.clone()).collect();
+            let finished: Vec<_> =
+                commit.shards.iter().filter(|shard| shard.ended).map(|shard| shard.id.clone()).collect();
             self.memory.commit(commit).await?;
             self.world.with(|state| {
                 for at in finished.iter().filter_map(|id| state.shards.find(id)).collect::<Vec<_>>() {

@@ -222,7 +222,10 @@ impl History {
         let world = &self.world;
         let profile = &world.profile;
         let (short_ms, is_long) = world.with(|state| {
-            (state.random.between(1, profile.longest_pause_ms), profile.long_pause_ms.is_some() && state.random.chance(0.7))
+            (
+                state.random.between(1, profile.longest_pause_ms),
+                profile.long_pause_ms.is_some() && state.random.chance(0.7),
+            )
         });
         tokio::time::sleep(Duration::from_millis(short_ms)).await;
         let is_first_long = is_long && world.now_ms() < 3_600_000 - 1000;

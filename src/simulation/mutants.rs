@@ -151,9 +151,17 @@ fn n12_children_that_are_read_beside_their_parents() {
 
 #[test]
 fn n13_stale_pages_without_a_hold() {
-    let stale = |seed| {
-        let visibility_ms = 2000;
-        Profile { stale_ms: 2000, visibility_ms, unseen_ms: 0, gap_ms: 40, stops: crashes(seed, 2000), ..busy(seed) }
+    // A copy that takes some seconds, so that pages are requested long after changes were taken in.
+    let stale = |seed| Profile {
+        stale_ms: 2000,
+        visibility_ms: 2000,
+        unseen_ms: 0,
+        gap_ms: 40,
+        keys: 40,
+        page_items: 2,
+        segments: 1,
+        reads: Peer { latency_ms: 300, faults: 0.0 },
+        ..busy(seed)
     };
     must_be_found(Mutant::NoHold, stale);
 }
@@ -179,6 +187,7 @@ fn n14_attempts_that_are_not_waited_for() {
 
 #[test]
 fn n15_a_put_and_a_delete_that_become_nothing() {
-    let waiting = |seed| Profile { writes: Peer { latency_ms: 400, faults: 0.0 }, hot: 0.8, deletes: 0.5, ..busy(seed) };
+    let waiting =
+        |seed| Profile { writes: Peer { latency_ms: 400, faults: 0.0 }, hot: 0.8, deletes: 0.5, ..busy(seed) };
     must_be_found(Mutant::CoalescedAway, waiting);
 }

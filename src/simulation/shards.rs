@@ -106,7 +106,11 @@ impl Shards {
         let bit = 1 << key;
         let open = self.all.iter().position(|shard| shard.is_open() && shard.keys & bit != 0);
         let at = open.unwrap_or_else(|| {
-            let parent = self.all.iter().position(|shard| shard.owed.is_some_and(|keys| keys & bit != 0)).expect("a key has a shard");
+            let parent = self
+                .all
+                .iter()
+                .position(|shard| shard.owed.is_some_and(|keys| keys & bit != 0))
+                .expect("a key has a shard");
             self.bequeath(parent, now_ms)
         });
         self.last_sequence += 1;

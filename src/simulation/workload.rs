@@ -32,7 +32,8 @@ impl State {
     /// One act of the application.
     pub fn step(&mut self, now_ms: i64, profile: &Profile) {
         let keys = self.table.keys();
-        let key = if self.random.chance(profile.hot) { self.random.below(keys.min(3)) } else { self.random.below(keys) };
+        let key =
+            if self.random.chance(profile.hot) { self.random.below(keys.min(3)) } else { self.random.below(keys) };
         if self.random.chance(profile.deletes) {
             self.change(key, None, now_ms, profile);
             if self.random.chance(0.3) {
