@@ -38,6 +38,9 @@ pub struct ShardState {
     pub parent: Option<Arc<str>>,
     /// Every change before it is applied or a durable dead letter.
     pub position: Position,
+    /// No change made before this is left to be read, in milliseconds since 1970. While it is younger than the stream's
+    /// memory, nothing that was not read can have been forgotten.
+    pub read_until_ms: i64,
     /// Whether the shard has delivered its last change and all are applied.
     pub ended: bool,
 }
@@ -64,6 +67,8 @@ pub struct TailView {
     pub shards: Vec<ShardView>,
     /// Changes read and not yet applied.
     pub changes_waiting: u64,
+    /// A shard has only just ended or come: others may not be listed yet.
+    pub is_settling: bool,
 }
 
 /// Where an item was met.

@@ -149,7 +149,7 @@ pub struct RunArgs {
 pub enum UntilArg {
     /// Every item of the source was copied
     Copied,
-    /// And the tail is less than two seconds behind
+    /// And every change made until then
     CaughtUp,
 }
 

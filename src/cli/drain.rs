@@ -226,7 +226,7 @@ impl<'a> Watch<'a> {
         if tail.changes_waiting > 0 {
             reasons.push(format!("{} changes are read and not yet applied", tail.changes_waiting));
         }
-        if view.shards_waiting(tail) > 0 || tail.shards.is_empty() {
+        if view.shards_waiting(tail) > 0 || tail.shards.is_empty() || tail.is_settling {
             reasons.push(
                 "not every shard of the stream is being read: one has just ended, or is to be read first".to_owned(),
             );

@@ -74,7 +74,13 @@ pub(super) async fn prepare(spec: &RunSpec, connections: Connections) -> Result<
         let journal = Journal::open(&directory)?;
         let status = journal.status().await?;
         let age = journal.heartbeat_age().await?;
-        let ends = preflight::ends(connections, spec, false).await?;
+        let ends = preflight::ends(connections, spec, false).await.map_err(|error| match error.kind() {
+            ErrorKind::StreamUnfit => error.hint(
+                "this run followed a stream that is gone or changed: what was deleted since is not known. Switch a stream \
+                 with NEW_AND_OLD_IMAGES on, and begin again with --restart into an empty destination",
+            ),
+            _ => error,
+        })?;
         check_unchanged(&journal.identity().await?, spec, &ends, transform.name())?;
         if ends.stream.is_some() {
             check_stream_remembers(spec, status, age)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -37,7 +37,9 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 const DRAIN_LIMIT: Duration = Duration::from_secs(15);
 /// Time between looks whether the end is reached.
 const END_INTERVAL: Duration = Duration::from_millis(50);
-/// A tail that is less than this behind has caught up.
+/// For so long after the copy each shard's tip is waited for, ...
+const TIP_PATIENCE: Duration = Duration::from_secs(10);
+/// ... and then a tail that is less than this behind has caught up.
 const NEAR: Duration = Duration::from_secs(2);
 
 /// Page requests under way: at first, and at the most.
@@ -52,7 +54,8 @@ pub enum Until {
     Stopped,
     /// The end of the copy.
     Copied,
-    /// The end of the copy, and the tail less than two seconds behind.
+    /// The end of the copy, and after it every shard once read to its tip; or, when writes leave no pause for that, less
+    /// than two seconds behind.
     CaughtUp,
     /// The end of the copy, and no shard has delivered anything for this long, everything being applied.
     Quiet(Duration),
@@ -143,10 +146,16 @@ impl Migration {
         let parts = self.parts(&state, &stats);
 
         let mut background = JoinSet::new();
-        background.spawn(parts.journalist.clone().run(self.shutdown.clone()));
-        background.spawn(tell(self.observer.clone(), stats.clone(), parts.reader.clone(), parts.writer.clone()));
+        let ended = Arc::new(Notify::new());
+        background.spawn(parts.journalist.clone().run(self.shutdown.clone(), ended.clone()));
+        let mut telling = JoinSet::new();
+        telling.spawn(tell(self.observer.clone(), stats.clone(), parts.reader.clone(), parts.writer.clone()));
         let is_end_reached = self.work(&state, &parts, &stats).await;
-        background.shutdown().await;
+        telling.shutdown().await;
+        ended.notify_one();
+        while let Some(ended) = background.join_next().await {
+            self.check(ended);
+        }
 
         let mut error = self.shutdown.error();
         if let Err(failed) = parts.journalist.commit().await {
@@ -291,16 +300,19 @@ impl Migration {
 
     /// Returns when the end that was asked for is reached.
     async fn end_reached(&self, tail: &Tail, gate: &Gate, stats: &Stats) {
+        while !stats.is_complete() {
+            tokio::time::sleep(END_INTERVAL).await;
+        }
+        let copied_at = Instant::now();
         loop {
             tokio::time::sleep(END_INTERVAL).await;
-            if !stats.is_complete() {
-                continue;
-            }
+            // Under writes without a pause a shard may never be seen at its tip.
+            let near = (copied_at.elapsed() >= TIP_PATIENCE).then_some(NEAR);
             let is_reached = match self.options.until {
                 Until::Stopped => false,
                 Until::Copied => true,
-                Until::CaughtUp => tail.is_caught_up(Duration::ZERO, Some(NEAR)),
-                Until::Quiet(quiet) => gate.is_idle() && tail.is_caught_up(quiet, None),
+                Until::CaughtUp => tail.is_caught_up(copied_at, Duration::ZERO, near),
+                Until::Quiet(quiet) => gate.is_idle() && tail.is_caught_up(copied_at, quiet, None),
             };
             if is_reached {
                 return;
@@ -362,9 +374,14 @@ struct Journalist {
 }
 
 impl Journalist {
-    async fn run(self, shutdown: Arc<Shutdown>) {
+    /// Commits now and then until `ended`. A commit that was begun is finished: it has taken what it stores.
+    async fn run(self, shutdown: Arc<Shutdown>, ended: Arc<Notify>) {
         loop {
-            tokio::time::sleep(COMMIT_INTERVAL).await;
+            tokio::select! {
+                biased;
+                () = ended.notified() => return,
+                () = tokio::time::sleep(COMMIT_INTERVAL) => {}
+            }
             if let Err(error) = self.commit().await {
                 return shutdown.fail(error);
             }

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::checkpoint::{Checkpoint, Commit, RunState, ShardState, TailView};
+use crate::checkpoint::{Checkpoint, Commit, RunState, ShardState, ShardView, TailView};
 use crate::engine::apply::Applier;
 use crate::engine::gate::Gate;
 use crate::engine::mutant::{self, Mutant};
@@ -36,9 +36,11 @@ const OVERLAP: Duration = Duration::from_secs(600);
 /// A stream keeps its changes for this long (DynamoDB Streams).
 const RETENTION: Duration = Duration::from_secs(24 * 3600);
 /// Time between listings while nothing asks for one.
-const LIST_INTERVAL: Duration = Duration::from_secs(30);
+const LIST_INTERVAL: Duration = Duration::from_secs(10);
 /// Time between listings while a child is awaited.
 const CHILD_INTERVAL: Duration = Duration::from_secs(1);
+/// Listings in which a shard's parent must be missing before it counts as forgotten.
+const PARENT_LISTINGS: u32 = 4;
 /// Listings that must agree, one after another, before the run begins.
 const FIRST_LISTINGS: usize = 2;
 /// ... and after this many that do not, all that were seen are taken together.
@@ -131,6 +133,7 @@ impl Tail {
             id: shard.id.clone(),
             parent: shard.parent.clone(),
             position: Position::Since(since),
+            read_until_ms: since,
             ended: false,
         };
         let shards: Vec<ShardState> = seen.shards.iter().map(start).collect();
@@ -157,9 +160,10 @@ impl Tail {
             tokio::pin!(shard_ended);
             shard_ended.as_mut().enable();
             for shard in self.state.views.shards() {
-                if self.watermark.has_ended(&shard) {
+                if let Some(read_until_ms) = self.watermark.ended(&shard) {
                     self.state.views.remove(&shard);
-                    self.lineage().end(&shard);
+                    self.lineage().end(&shard, read_until_ms);
+                    self.state.views.unsettle();
                     listed_at = Instant::now() - LIST_INTERVAL;
                 }
             }
@@ -172,7 +176,8 @@ impl Tail {
                 self.state.views.add(&state.id);
                 readers.spawn(self.clone().read_shard(state));
             }
-            let interval = if self.lineage().lacks_children() { CHILD_INTERVAL } else { LIST_INTERVAL };
+            let is_awaiting = self.lineage().lacks_children() || self.state.views.is_settling();
+            let interval = if is_awaiting { CHILD_INTERVAL } else { LIST_INTERVAL };
             let list_at = listed_at + interval;
             tokio::select! {
                 biased;
@@ -189,19 +194,32 @@ impl Tail {
 
     /// Takes up shards that are new.
     async fn discover(&self) -> Result<()> {
-        let listing = self.list().await?;
-        if !listing.is_enabled {
-            return Err(gap("the source's stream was switched off; changes made since then are in no stream"));
+        let mut unknown = None;
+        for attempt in 0..PARENT_LISTINGS {
+            // Shards come and go while the pages of a listing are fetched: one listing may lack a parent that is there.
+            if attempt > 0 {
+                tokio::time::sleep(CHILD_INTERVAL).await;
+            }
+            let listing = self.list().await?;
+            if !listing.is_enabled {
+                return Err(gap("the source's stream was switched off; changes made since then are in no stream"));
+            }
+            let (added, orphan) = self.lineage().add(&listing.shards, listing.now_ms);
+            if !added.is_empty() {
+                self.state.views.unsettle();
+            }
+            added.into_iter().for_each(|state| self.watermark.open_shard(state, true));
+            unknown = orphan;
+            if unknown.is_none() {
+                return Ok(());
+            }
         }
-        let added = self.lineage().add(&listing.shards).map_err(|UnknownParent { shard, parent }| {
-            gap(&format!(
+        match unknown {
+            None => Ok(()),
+            Some(UnknownParent { shard, parent }) => Err(gap(&format!(
                 "shard {shard} goes on after shard {parent}, which the stream has forgotten and this run has not read"
-            ))
-        })?;
-        for state in added {
-            self.watermark.open_shard(state, true);
+            ))),
         }
-        Ok(())
     }
 
     async fn list(&self) -> Result<ShardList> {
@@ -213,6 +231,7 @@ impl Tail {
                     *lock(&self.state.clock) = Some((Instant::now(), list.now_ms));
                     return Ok(list);
                 }
+                Err(error) if error.kind() == ErrorKind::PositionLost => return Err(gap(error.message())),
                 Err(error) => self.again(&mut retry, error, "listing the stream's shards").await?,
             }
         }
@@ -237,21 +256,23 @@ impl Tail {
         view
     }
 
-    /// Whether every change that the stream has delivered is applied, and every shard was read to its tip for `quiet`, or
-    /// is less than `lag` behind.
-    pub fn is_caught_up(&self, quiet: Duration, lag: Option<Duration>) -> bool {
+    /// Whether every shard was read to its tip since `from`, with everything before applied, and for `quiet` has delivered
+    /// nothing more. A shard that is `near` the present counts too, if that is given.
+    pub fn is_caught_up(&self, from: Instant, quiet: Duration, near: Option<Duration>) -> bool {
         let lineage = self.lineage();
         if lineage.lacks_children() || !lineage.is_all_taken() {
             return false;
         }
         drop(lineage);
         let view = self.view();
-        let is_quiet = |shard: &crate::checkpoint::ShardView| {
-            shard.quiet_ms.is_some_and(|ms| u128::from(ms) >= quiet.as_millis() && shard.quiet_polls > 0)
+        let quiet = quiet.as_millis() as u64;
+        let is_done = |shard: &ShardView| {
+            let is_quiet = shard.quiet_ms.is_some_and(|ms| ms >= quiet) && shard.quiet_polls > 0;
+            let is_near = near.is_some_and(|near| shard.lag_ms < near.as_millis() as u64);
+            let seen = self.state.views.seen_since(&shard.id, from);
+            is_quiet || (quiet == 0 && seen.tip) || (is_near && seen.read)
         };
-        let is_near =
-            |shard: &crate::checkpoint::ShardView| lag.is_some_and(|lag| u128::from(shard.lag_ms) < lag.as_millis());
-        !view.shards.is_empty() && view.shards.iter().all(|shard| is_quiet(shard) || is_near(shard))
+        !view.is_settling && !view.shards.is_empty() && view.shards.iter().all(is_done)
     }
 
     fn guard_retention(&self) -> Result<()> {

@@ -15,6 +15,9 @@ use crate::engine::mutant::{self, Mutant};
 use crate::source::Cursor;
 use crate::stream::Position;
 
+/// How much later the tip of a silent shard must be to be stored again.
+const READ_UNTIL_STEP_MS: i64 = 30_000;
+
 /// Tracks the pages under way of all segments and shards.
 #[derive(Debug)]
 pub struct Watermark {
@@ -39,6 +42,8 @@ pub struct ShardPage {
     pub last: Option<Arc<str>>,
     /// When its first change was made, in milliseconds since 1970.
     pub oldest_ms: i64,
+    /// When its last change was made.
+    pub newest_ms: i64,
     /// Whether the shard has nothing after it.
     pub is_end: bool,
 }
@@ -202,9 +207,27 @@ impl Watermark {
         (track.pages.front().map(|page| page.next.oldest_ms), changes)
     }
 
+    /// A shard was read to its tip: no change made before `until_ms` is left in it. Stored now and then.
+    pub fn read_until(&self, shard: &str, until_ms: i64) {
+        let mut inner = self.lock();
+        let Some(track) = inner.shards.get_mut(shard) else { return };
+        if track.pages.is_empty() && until_ms >= track.state.read_until_ms + READ_UNTIL_STEP_MS {
+            track.state.read_until_ms = until_ms;
+            let state = track.state.clone();
+            inner.moved_shards.insert(state.id.clone(), state);
+        }
+    }
+
     /// Whether everything that a shard will ever deliver is applied.
     pub fn has_ended(&self, shard: &str) -> bool {
-        self.lock().shards.get(shard).is_none_or(|track| track.state.ended)
+        self.ended(shard).is_some()
+    }
+
+    /// Until when changes were read from a shard that has ended.
+    pub fn ended(&self, shard: &str) -> Option<i64> {
+        let inner = self.lock();
+        let state = &inner.shards.get(shard)?.state;
+        state.ended.then_some(state.read_until_ms)
     }
 
     /// Returns when a shard may have ended since the call.
@@ -259,6 +282,7 @@ impl Inner {
             if let Some(last) = passed.next.last {
                 track.state.position = Position::After(last);
             }
+            track.state.read_until_ms = track.state.read_until_ms.max(passed.next.newest_ms);
             track.state.ended |= passed.next.is_end;
             self.moved_shards.insert(shard.clone(), track.state.clone());
         }
@@ -328,21 +352,26 @@ mod tests {
     fn a_shard_ends_when_all_before_its_end_is_applied() {
         let watermark = Watermark::new(Totals::default());
         let id: Arc<str> = "s".into();
-        let state = ShardState { id: id.clone(), parent: None, position: Position::Horizon, ended: false };
+        let state =
+            ShardState { id: id.clone(), parent: None, position: Position::Horizon, read_until_ms: 5, ended: false };
         watermark.open_shard(state, true);
         assert_eq!(watermark.take(0.0, 0.0).shards.len(), 1, "a new shard is stored");
-        let page = |last: &str, is_end| ShardPage { last: Some(last.into()), oldest_ms: 7, is_end };
+        let page = |last: &str, is_end| ShardPage { last: Some(last.into()), oldest_ms: 7, newest_ms: 8, is_end };
         let first = watermark.open_changes(&id, page("1", false), 2, 2, Held::default());
-        watermark.open_changes(&id, ShardPage { last: None, oldest_ms: 9, is_end: true }, 0, 0, Held::default());
+        watermark.open_changes(
+            &id,
+            ShardPage { last: None, oldest_ms: 9, newest_ms: 0, is_end: true },
+            0,
+            0,
+            Held::default(),
+        );
         assert_eq!(watermark.waiting("s"), (Some(7), 2));
         first.answer(1, 1);
         assert!(watermark.take(0.0, 0.0).shards.is_empty() && !watermark.has_ended("s"));
         first.answer(1, 1);
         let commit = watermark.take(0.0, 0.0);
-        assert_eq!(
-            commit.shards,
-            [ShardState { id, parent: None, position: Position::After("1".into()), ended: true }]
-        );
+        let position = Position::After("1".into());
+        assert_eq!(commit.shards, [ShardState { id, parent: None, position, read_until_ms: 8, ended: true }]);
         assert_eq!((commit.totals.changes_applied, watermark.has_ended("s")), (2, true));
     }
 

@@ -211,7 +211,8 @@ fn commit_letters(transaction: &Transaction<'_>, letters: &[LetterChange]) -> ru
 
 fn commit_shards(transaction: &Transaction<'_>, shards: &[ShardState]) -> rusqlite::Result<()> {
     let mut shard = transaction.prepare_cached(
-        "INSERT OR REPLACE INTO shard (id, parent, position, place, ended) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT OR REPLACE INTO shard (id, parent, position, place, read_until_ms, ended)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     for state in shards {
         let (position, place) = match &state.position {
@@ -219,7 +220,7 @@ fn commit_shards(transaction: &Transaction<'_>, shards: &[ShardState]) -> rusqli
             Position::Horizon => ("horizon", None),
             Position::After(sequence) => ("after", Some(sequence.to_string())),
         };
-        shard.execute(params![state.id, state.parent, position, place, state.ended])?;
+        shard.execute(params![state.id, state.parent, position, place, state.read_until_ms, state.ended])?;
     }
     Ok(())
 }
@@ -230,8 +231,8 @@ fn commit_tail(transaction: &Transaction<'_>, tail: Option<&TailView>) -> rusqli
     transaction.prepare_cached("DELETE FROM tail")?.execute([])?;
     let Some(tail) = tail else { return Ok(()) };
     transaction
-        .prepare_cached("INSERT INTO tail (id, changes_waiting, written_ms) VALUES (1, ?1, ?2)")?
-        .execute(params![tail.changes_waiting, now_ms()])?;
+        .prepare_cached("INSERT INTO tail (id, changes_waiting, is_settling, written_ms) VALUES (1, ?1, ?2, ?3)")?
+        .execute(params![tail.changes_waiting, tail.is_settling, now_ms()])?;
     let mut insert = transaction.prepare_cached(
         "INSERT INTO tail_shard (id, lag_ms, quiet_ms, quiet_polls, marker) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;

@@ -49,11 +49,13 @@ pub fn create(connection: &Connection) -> rusqlite::Result<()> {
              parent TEXT,
              position TEXT NOT NULL CHECK (position IN ('since', 'horizon', 'after')),
              place TEXT,
+             read_until_ms INTEGER NOT NULL,
              ended INTEGER NOT NULL DEFAULT 0
          ) STRICT;
          CREATE TABLE tail (
              id INTEGER PRIMARY KEY CHECK (id = 1),
              changes_waiting INTEGER NOT NULL,
+             is_settling INTEGER NOT NULL,
              written_ms INTEGER NOT NULL
          ) STRICT;
          CREATE TABLE tail_shard (

@@ -123,7 +123,8 @@ fn age(since_ms: i64) -> Duration {
 }
 
 pub(super) fn shards(connection: &Connection) -> rusqlite::Result<Vec<ShardState>> {
-    let mut statement = connection.prepare("SELECT id, parent, position, place, ended FROM shard ORDER BY id")?;
+    let mut statement =
+        connection.prepare("SELECT id, parent, position, place, read_until_ms, ended FROM shard ORDER BY id")?;
     let rows = statement.query_map([], |row| {
         let place: Option<String> = row.get(3)?;
         let place = place.unwrap_or_default();
@@ -132,14 +133,21 @@ pub(super) fn shards(connection: &Connection) -> rusqlite::Result<Vec<ShardState
             "horizon" => Position::Horizon,
             _ => Position::After(place.into()),
         };
-        Ok(ShardState { id: row.get(0)?, parent: row.get(1)?, position, ended: row.get(4)? })
+        Ok(ShardState {
+            id: row.get(0)?,
+            parent: row.get(1)?,
+            position,
+            read_until_ms: row.get(4)?,
+            ended: row.get(5)?,
+        })
     })?;
     rows.collect()
 }
 
 fn tail(connection: &Connection) -> rusqlite::Result<Option<TailView>> {
-    let waiting = connection.query_row("SELECT changes_waiting FROM tail", [], |row| row.get(0)).optional()?;
-    let Some(changes_waiting) = waiting else { return Ok(None) };
+    let whole =
+        connection.query_row("SELECT changes_waiting, is_settling FROM tail", [], |row| Ok((row.get(0)?, row.get(1)?)));
+    let Some((changes_waiting, is_settling)) = whole.optional()? else { return Ok(None) };
     let mut statement =
         connection.prepare("SELECT id, lag_ms, quiet_ms, quiet_polls, marker FROM tail_shard ORDER BY id")?;
     let rows = statement.query_map([], |row| {
@@ -151,7 +159,7 @@ fn tail(connection: &Connection) -> rusqlite::Result<Option<TailView>> {
             marker: row.get(4)?,
         })
     })?;
-    Ok(Some(TailView { shards: rows.collect::<rusqlite::Result<_>>()?, changes_waiting }))
+    Ok(Some(TailView { shards: rows.collect::<rusqlite::Result<_>>()?, changes_waiting, is_settling }))
 }
 
 pub(super) fn dead_letters(connection: &Connection) -> rusqlite::Result<Vec<DeadLetterGroup>> {

@@ -1,7 +1,7 @@
 //! Many histories, and what they add up to.
 //!
-//! `SEEDS=100000 cargo test simulation` tries more than the usual number, `SEED=42` runs one, and `SOAK_MINUTES=30` goes on
-//! from a random seed until the time is over. `SEED=42 STORY=k7` prints what became of one key.
+//! `SEEDS=100000 cargo test --lib simulation` tries more than the usual number and `SEED=42` runs one; `tests/soak` goes on
+//! from a random seed until its time is over. `SEED=42 STORY=k7` prints what became of one key.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -130,6 +130,16 @@ fn what_the_stream_forgets_before_it_is_read_ends_in_a_gap_and_never_in_success(
     let tally = run_all(Profile::forgetful, seeds.clone(), None);
     print(&tally, begun.elapsed());
     assert!(tally.contains_key("gaps found") || seeds.end - seeds.start < 100, "no history had a gap");
+}
+
+#[test]
+#[ignore = "takes as long as SOAK_MINUTES says"]
+fn soak() {
+    let begun = Instant::now();
+    let until = begun + Duration::from_secs(60 * setting("SOAK_MINUTES").unwrap_or(1));
+    let first = setting("SEED").unwrap_or_else(|| fastrand::u64(0..1 << 40));
+    println!("beginning with SEED={first}");
+    print(&run_all(Profile::draw, first..u64::MAX, Some(until)), begun.elapsed());
 }
 
 /// A frozen world whose destination and dead letters are filled by hand, as they must be.

@@ -137,19 +137,21 @@ fn a_drain_without_a_run_is_refused() {
 }
 
 #[test]
-fn a_drain_waits_for_a_shard_that_does_not_answer() {
+fn a_drain_does_not_take_a_stream_that_does_not_answer_for_a_silent_one() {
     let emulator = Dynoxide::start();
-    let live = Live::new(&emulator.endpoint());
+    let mut live = Live::new(&emulator.endpoint());
+    let proxy = Proxy::start(&emulator.endpoint(), plan::pass());
+    let near = live.source.clone();
+    live.source = near.at(&proxy.endpoint());
     live.copy();
     live.writers.stop();
-    let proxy = Proxy::start(&emulator.endpoint(), plan::first("GetRecords", u64::MAX, Fault::Unavailable));
-    let far = live.source.at(&proxy.endpoint());
+    proxy.follow(plan::first("GetRecords", u64::MAX, Fault::Unavailable));
     let ended = live.ferry.drain(&IMPATIENTLY);
     ended.assert_code_among(&[3, 12]);
     assert!(ended.took < Duration::from_secs(30), "{:?}", ended.took);
     proxy.follow(plan::pass());
     live.ferry.drain(&QUICKLY).assert_code(0);
-    assert_equal(&live.source.contents(), &live.destination.contents());
+    assert_equal(&near.contents(), &live.destination.contents());
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn listing_and_opening_shards_survive_passing_failures() {
             ferry.migrate(&far, &destination, &["--until", "copied"]).assert_code(0);
             source.put_all(&crate::support::seed::items(&source.keys, 50, 100, 102));
             thread::sleep(Duration::from_millis(2_500));
-            proxy.follow(plan::first(operation, 2, fault));
+            proxy.follow(plan::next(operation, 2, fault));
             ferry.migrate(&far, &destination, &["--until", "caught-up"]).assert_code(0);
             assert_equal(&source.contents(), &destination.contents());
             assert_eq!(proxy.injected()[fault.name()], 2, "{operation} {fault:?}");

@@ -36,8 +36,8 @@ impl Lineage {
     }
 
     /// Adds what a listing has and the record has not: shards that go on where a known one ended. They begin at their
-    /// oldest change.
-    pub fn add(&mut self, listing: &[Shard]) -> Result<Vec<ShardState>, UnknownParent> {
+    /// oldest change. Returns them, and a shard whose parent is neither listed nor on record, if there is one.
+    pub fn add(&mut self, listing: &[Shard], now_ms: i64) -> (Vec<ShardState>, Option<UnknownParent>) {
         let mut unknown: Vec<&Shard> = listing.iter().filter(|shard| !self.shards.contains_key(&shard.id)).collect();
         let mut added = Vec::new();
         loop {
@@ -50,18 +50,19 @@ impl Lineage {
                 break;
             }
             for Shard { id, parent } in ready.into_iter().cloned() {
-                let state = ShardState { id: id.clone(), parent, position: Position::Horizon, ended: false };
+                // Its changes are younger than the last one of its parent.
+                let before = parent.as_ref().and_then(|parent| self.shards.get(parent));
+                let read_until_ms = before.map_or(now_ms, |parent| parent.state.read_until_ms);
+                let position = Position::Horizon;
+                let state = ShardState { id: id.clone(), parent, position, read_until_ms, ended: false };
                 self.shards.insert(id, Node { state: state.clone(), is_taken: false });
                 added.push(state);
             }
         }
-        match unknown.first() {
-            None => Ok(added),
-            Some(Shard { id, parent }) => {
-                let parent = parent.clone().unwrap_or_else(|| "none".into());
-                Err(UnknownParent { shard: id.clone(), parent })
-            }
-        }
+        let orphan = unknown
+            .first()
+            .and_then(|shard| shard.parent.clone().map(|parent| UnknownParent { shard: shard.id.clone(), parent }));
+        (added, orphan)
     }
 
     /// Shards that may be read now and are not yet: those whose parent has delivered everything, all of it applied.
@@ -84,10 +85,16 @@ impl Lineage {
         ready.into_iter().filter_map(take).collect()
     }
 
-    /// A shard has delivered everything and all of it is applied.
-    pub fn end(&mut self, shard: &str) {
-        if let Some(node) = self.shards.get_mut(shard) {
-            node.state.ended = true;
+    /// A shard has delivered everything and all of it is applied; no change made before `read_until_ms` is left to its
+    /// children.
+    pub fn end(&mut self, shard: &str, read_until_ms: i64) {
+        for node in self.shards.values_mut() {
+            if *node.state.id == *shard {
+                node.state.ended = true;
+                node.state.read_until_ms = read_until_ms;
+            } else if node.state.parent.as_deref() == Some(shard) {
+                node.state.read_until_ms = node.state.read_until_ms.max(read_until_ms);
+            }
         }
     }
 
@@ -132,7 +139,7 @@ mod tests {
             for cut in cuts.into_iter().chain([forest.len()]) {
                 let mut listing = forest[..cut].to_vec();
                 listing.sort_by_key(|shard| order[shard.id["shard-".len()..].parse::<usize>().expect("a number")]);
-                lineage.add(&listing).expect("no parent is missing");
+                prop_assert_eq!(lineage.add(&listing, 0).1, None);
                 loop {
                     let ready = lineage.take_ready();
                     if ready.is_empty() {
@@ -141,7 +148,7 @@ mod tests {
                     for state in ready {
                         prop_assert!(!read.contains(&state.id), "read twice");
                         prop_assert!(state.parent.is_none_or(|parent| read.contains(&parent)), "before its parent");
-                        lineage.end(&state.id);
+                        lineage.end(&state.id, 0);
                         read.push(state.id);
                     }
                 }
@@ -154,19 +161,19 @@ mod tests {
     #[test]
     fn a_shard_whose_parent_nobody_knows_is_a_gap() {
         let mut lineage = Lineage::default();
-        lineage.add(&[shard(1, None)]).expect("a root");
-        let unknown = lineage.add(&[shard(1, None), shard(5, Some(4))]);
-        assert_eq!(unknown, Err(UnknownParent { shard: "shard-5".into(), parent: "shard-4".into() }));
+        assert_eq!(lineage.add(&[shard(1, None)], 0).0.len(), 1);
+        let (_, unknown) = lineage.add(&[shard(1, None), shard(5, Some(4))], 0);
+        assert_eq!(unknown, Some(UnknownParent { shard: "shard-5".into(), parent: "shard-4".into() }));
     }
 
     #[test]
     fn an_ended_shard_waits_for_a_child() {
         let mut lineage = Lineage::default();
-        lineage.add(&[shard(1, None)]).expect("a root");
+        assert_eq!(lineage.add(&[shard(1, None)], 0).0.len(), 1);
         assert!(!lineage.lacks_children());
-        lineage.end("shard-1");
+        lineage.end("shard-1", 0);
         assert!(lineage.lacks_children());
-        lineage.add(&[shard(2, Some(1))]).expect("a child");
+        assert_eq!(lineage.add(&[shard(2, Some(1))], 0).0.len(), 1);
         assert!(!lineage.lacks_children());
     }
 }

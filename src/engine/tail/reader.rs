@@ -22,6 +22,15 @@ const PAUSE_BEHIND: Duration = Duration::from_millis(10);
 /// Pause after pages without: grows from read to read from the first of these to the last.
 const PAUSE_IDLE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(400));
 
+/// Clocks differ, and forgetting has its own pace.
+const RETENTION_MARGIN: Duration = Duration::from_secs(60);
+
+/// How far a shard was read; the checkpoint follows as changes are applied.
+struct Place {
+    position: Position,
+    read_until_ms: i64,
+}
+
 /// How reading a shard goes on after a request.
 enum Next<T> {
     Go(T),
@@ -40,33 +49,38 @@ impl Tail {
     }
 
     async fn read_all(&self, state: &ShardState) -> Result<()> {
-        // The position of the last change that was read; the checkpoint's position follows as changes are applied.
-        let mut position = state.position.clone();
-        let since_ms = match position {
+        let mut at = Place { position: state.position.clone(), read_until_ms: state.read_until_ms };
+        let since_ms = match at.position {
             Position::Since(ms) => ms,
             _ => i64::MIN,
         };
         let mut idle = PAUSE_IDLE.0;
         'open: loop {
-            let mut iterator = match self.open(state, &mut position).await? {
+            let mut iterator = match self.open(&state.id, &mut at).await? {
                 Next::Go(iterator) => iterator,
                 Next::Reopen => continue,
                 Next::End => return self.end(state),
             };
             loop {
                 let memory = self.reserve().await?;
-                let page = match self.read(&iterator, state, &mut position).await? {
+                let asked_ms = self.now_ms();
+                let page = match self.read(&iterator, &mut at).await? {
                     Next::Go(page) => page,
                     Next::Reopen => continue 'open,
                     Next::End => return self.end(state),
                 };
                 let is_empty = page.changes.is_empty();
                 if let Some(last) = page.changes.last() {
-                    position = Position::After(last.sequence.clone());
+                    at.position = Position::After(last.sequence.clone());
+                    at.read_until_ms = at.read_until_ms.max(last.created_ms);
                 }
                 let next = page.next.clone();
                 self.take_in(&state.id, page, since_ms, memory);
                 let Some(next) = next else { return Ok(()) };
+                if let Some(until_ms) = self.state.views.tip_ms(&state.id, asked_ms) {
+                    at.read_until_ms = at.read_until_ms.max(until_ms);
+                    self.watermark.read_until(&state.id, until_ms);
+                }
                 iterator = next;
                 idle = if is_empty { (idle * 2).min(PAUSE_IDLE.1) } else { PAUSE_IDLE.0 };
                 tokio::time::sleep(if is_empty { idle } else { PAUSE_BEHIND }).await;
@@ -74,23 +88,22 @@ impl Tail {
         }
     }
 
-    async fn open(&self, state: &ShardState, position: &mut Position) -> Result<Next<ShardIterator>> {
+    async fn open(&self, shard: &str, at: &mut Place) -> Result<Next<ShardIterator>> {
         let mut retry = Retry::new(&self.stats, Peer::Stream, self.give_up_after);
         loop {
-            match self.source.open(&state.id, position).await {
+            // The oldest change that is there is the first one that was not read only while none can have been forgotten.
+            if !matches!(at.position, Position::After(_)) && self.may_have_forgotten(at) {
+                return Err(gap("changes that were not read are older than the 24 hours that the stream keeps them"));
+            }
+            match self.source.open(shard, &at.position).await {
                 Ok(iterator) => return Ok(Next::Go(iterator)),
-                Err(error) if error.kind() == ErrorKind::PositionLost => return self.lost(state, position, &error),
+                Err(error) if error.kind() == ErrorKind::PositionLost => return self.lost(at, &error),
                 Err(error) => self.again(&mut retry, error, "asking for a place to read from").await?,
             }
         }
     }
 
-    async fn read(
-        &self,
-        iterator: &ShardIterator,
-        state: &ShardState,
-        position: &mut Position,
-    ) -> Result<Next<ChangePage>> {
+    async fn read(&self, iterator: &ShardIterator, at: &mut Place) -> Result<Next<ChangePage>> {
         let mut retry = Retry::new(&self.stats, Peer::Stream, self.give_up_after);
         loop {
             match self.source.read(iterator).await {
@@ -99,33 +112,32 @@ impl Tail {
                     return Ok(Next::Go(page));
                 }
                 Err(error) if error.kind() == ErrorKind::IteratorExpired => return Ok(Next::Reopen),
-                Err(error) if error.kind() == ErrorKind::PositionLost => return self.lost(state, position, &error),
+                Err(error) if error.kind() == ErrorKind::PositionLost => return self.lost(at, &error),
                 Err(error) => self.again(&mut retry, error, "reading changes").await?,
             }
         }
     }
 
-    /// The stream no longer has what follows `position`. Harmless only while all that it forgets is older than the run.
-    fn lost<T>(&self, state: &ShardState, position: &mut Position, error: &Error) -> Result<Next<T>> {
-        let Position::Since(ms) = state.position else {
-            return Err(gap(error.message()));
-        };
-        if self.now_ms() - ms >= RETENTION.as_millis() as i64 {
+    /// The stream no longer has what follows the position. Harmless only while all that it forgets was read, or is older
+    /// than the run.
+    fn lost<T>(&self, at: &mut Place, error: &Error) -> Result<Next<T>> {
+        if self.may_have_forgotten(at) {
             return Err(gap(error.message()));
         }
-        Ok(match position {
-            Position::Since(_) => {
-                *position = Position::Horizon;
-                Next::Reopen
-            }
-            // Read from its oldest change on, and even that is gone: so is the shard.
-            Position::Horizon => Next::End,
-            Position::After(_) => return Err(gap(error.message())),
-        })
+        if at.position == Position::Horizon {
+            // Not even its oldest change is there: the shard is gone, with nothing in it that was not read.
+            return Ok(Next::End);
+        }
+        at.position = Position::Horizon;
+        Ok(Next::Reopen)
+    }
+
+    fn may_have_forgotten(&self, at: &Place) -> bool {
+        self.now_ms() - at.read_until_ms >= (RETENTION - RETENTION_MARGIN).as_millis() as i64
     }
 
     fn end(&self, state: &ShardState) -> Result<()> {
-        let page = ShardPage { last: None, oldest_ms: self.now_ms(), is_end: true };
+        let page = ShardPage { last: None, oldest_ms: self.now_ms(), newest_ms: i64::MIN, is_end: true };
         self.watermark.open_changes(&state.id, page, 0, 0, Held::default());
         Ok(())
     }
@@ -145,6 +157,7 @@ impl Tail {
         let ends = ShardPage {
             last: changes.last().map(|change| change.sequence.clone()),
             oldest_ms: changes.first().map_or_else(|| self.now_ms(), |change| change.created_ms),
+            newest_ms: changes.last().map_or(i64::MIN, |change| change.created_ms),
             is_end: next.is_none(),
         };
         let last_ms = changes.last().map(|change| change.created_ms);

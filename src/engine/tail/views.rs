@@ -2,16 +2,35 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::checkpoint::{ShardView, TailView};
 use crate::engine::watermark::Watermark;
 
+/// After a shard has ended or come, for this long some of its kin may not be listed yet.
+const SETTLING: Duration = Duration::from_secs(5);
+
+/// An empty page alone does not say that a shard was read to its tip; so much silence does.
+const TIP_QUIET: Duration = Duration::from_secs(10);
+/// ... in so many reads.
+const TIP_POLLS: u64 = 10;
+
 /// One entry a shard that is being read.
 #[derive(Debug, Default)]
 pub struct Views {
     shards: Mutex<BTreeMap<Arc<str>, Seen>>,
+    unsettled: Mutex<Option<Instant>>,
+}
+
+/// What has happened to a shard since some moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SeenSince {
+    /// It was read.
+    pub read: bool,
+    /// It was read to its tip, everything before being applied.
+    pub tip: bool,
 }
 
 #[derive(Debug, Default)]
@@ -22,6 +41,8 @@ struct Seen {
     /// When the last change was made that was read, while more may follow at once.
     last_ms: Option<i64>,
     marker: Option<String>,
+    read_at: Option<Instant>,
+    tip_at: Option<Instant>,
 }
 
 impl Views {
@@ -44,7 +65,9 @@ impl Views {
     pub fn nothing(&self, shard: &str, is_applied: bool) {
         if let Some(seen) = self.lock().get_mut(shard) {
             seen.last_ms = None;
+            seen.read_at = Some(Instant::now());
             if is_applied {
+                seen.tip_at = Some(Instant::now());
                 seen.quiet_since.get_or_insert_with(Instant::now);
                 seen.quiet_polls += 1;
             }
@@ -55,8 +78,38 @@ impl Views {
     pub fn changes(&self, shard: &str, last_ms: i64, marker: Option<String>) {
         if let Some(seen) = self.lock().get_mut(shard) {
             let marker = marker.or(seen.marker.take());
-            *seen = Seen { last_ms: Some(last_ms), marker, ..Seen::default() };
+            let read_at = Some(Instant::now());
+            *seen = Seen { last_ms: Some(last_ms), marker, read_at, tip_at: seen.tip_at, ..Seen::default() };
         }
+    }
+
+    /// A shard has ended, or a new one was found.
+    pub fn unsettle(&self) {
+        *self.unsettled.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether that was only just now, so that not every shard may be known.
+    pub fn is_settling(&self) -> bool {
+        let unsettled = *self.unsettled.lock().unwrap_or_else(PoisonError::into_inner);
+        unsettled.is_some_and(|at| at.elapsed() < SETTLING)
+    }
+
+    /// What has happened to a shard since `from`.
+    pub fn seen_since(&self, shard: &str, from: Instant) -> SeenSince {
+        let shards = self.lock();
+        let since = |at: Option<Instant>| at.is_some_and(|at| at >= from);
+        shards
+            .get(shard)
+            .map_or(SeenSince::default(), |seen| SeenSince { read: since(seen.read_at), tip: since(seen.tip_at) })
+    }
+
+    /// Until when changes are known to be read, if the shard has been silent for long enough to say so; `asked_ms` is when
+    /// it was last asked.
+    pub fn tip_ms(&self, shard: &str, asked_ms: i64) -> Option<i64> {
+        let shards = self.lock();
+        let seen = shards.get(shard)?;
+        let quiet = seen.quiet_since?.elapsed();
+        (quiet >= TIP_QUIET && seen.quiet_polls >= TIP_POLLS).then(|| asked_ms - TIP_QUIET.as_millis() as i64)
     }
 
     /// All of it, at the time `now_ms`.
@@ -75,7 +128,7 @@ impl Views {
                 marker: seen.marker.clone(),
             });
         }
-        TailView { shards, changes_waiting: waiting }
+        TailView { shards, changes_waiting: waiting, is_settling: self.is_settling() }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Seen>> {

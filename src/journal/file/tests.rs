@@ -22,7 +22,7 @@ fn letter(segment: u32, page: u64) -> LetterChange {
 }
 
 fn shard(id: &str, parent: Option<&str>, position: Position) -> ShardState {
-    ShardState { id: id.into(), parent: parent.map(Into::into), position, ended: false }
+    ShardState { id: id.into(), parent: parent.map(Into::into), position, read_until_ms: 17, ended: false }
 }
 
 fn at(segment: u32, pages: u64) -> SegmentState {
@@ -106,8 +106,8 @@ async fn the_tail_is_replaced_by_each_commit() {
         ShardView { id: id.into(), lag_ms: 5, quiet_ms, quiet_polls: 3, marker }
     };
     let tails = [
-        Some(TailView { shards: vec![view("a", Some(7)), view("b", None)], changes_waiting: 4 }),
-        Some(TailView { shards: vec![view("c", None)], changes_waiting: 0 }),
+        Some(TailView { shards: vec![view("a", Some(7)), view("b", None)], changes_waiting: 4, is_settling: true }),
+        Some(TailView { shards: vec![view("c", None)], changes_waiting: 0, is_settling: false }),
         None,
     ];
     for tail in tails {

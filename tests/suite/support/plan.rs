@@ -39,6 +39,16 @@ pub fn first(operation: &'static str, count: u64, fault: Fault) -> Plan {
     Box::new(move |call| (call.operation == operation && call.ordinal < count).then_some(fault))
 }
 
+/// The fault for the next `count` requests of an operation, counted from when the plan is followed.
+pub fn next(operation: &'static str, count: u64, fault: Fault) -> Plan {
+    let mut left = count;
+    Box::new(move |call| {
+        let is_met = call.operation == operation && left > 0;
+        left -= u64::from(is_met);
+        is_met.then_some(fault)
+    })
+}
+
 /// One of `faults` for a share of all Scan and BatchWriteItem requests. The seed fixes the sequence of decisions.
 pub fn random(seed: u64, share: f64, faults: Vec<Fault>) -> Plan {
     random_among(&["Scan", "BatchWriteItem"], seed, share, faults)
