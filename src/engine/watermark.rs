@@ -3,7 +3,7 @@
 //! Invariant: a cursor passes a page only when that page and all before it in its segment have an answer for every item;
 //! likewise a position and the pages of its shard.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,10 +27,10 @@ pub struct Watermark {
 
 #[derive(Debug)]
 struct Inner {
-    segments: HashMap<u32, Track<SegmentState, Option<Cursor>>>,
-    shards: HashMap<Arc<str>, Track<ShardState, ShardPage>>,
-    moved_segments: HashMap<u32, SegmentState>,
-    moved_shards: HashMap<Arc<str>, ShardState>,
+    segments: BTreeMap<u32, Track<SegmentState, Option<Cursor>>>,
+    shards: BTreeMap<Arc<str>, Track<ShardState, ShardPage>>,
+    moved_segments: BTreeMap<u32, SegmentState>,
+    moved_shards: BTreeMap<Arc<str>, ShardState>,
     letters: Vec<LetterChange>,
     totals: Totals,
 }
@@ -117,10 +117,10 @@ impl Watermark {
     /// Continues with the totals of earlier processes.
     pub fn new(totals: Totals) -> Arc<Self> {
         let inner = Inner {
-            segments: HashMap::new(),
-            shards: HashMap::new(),
-            moved_segments: HashMap::new(),
-            moved_shards: HashMap::new(),
+            segments: BTreeMap::new(),
+            shards: BTreeMap::new(),
+            moved_segments: BTreeMap::new(),
+            moved_shards: BTreeMap::new(),
             letters: Vec::new(),
             totals,
         };
@@ -246,8 +246,8 @@ impl Watermark {
         inner.totals.read_units = read_units;
         inner.totals.write_units = write_units;
         Commit {
-            segments: inner.moved_segments.drain().map(|(_, state)| state).collect(),
-            shards: inner.moved_shards.drain().map(|(_, state)| state).collect(),
+            segments: std::mem::take(&mut inner.moved_segments).into_values().collect(),
+            shards: std::mem::take(&mut inner.moved_shards).into_values().collect(),
             letters: std::mem::take(&mut inner.letters),
             tail: None,
             totals: inner.totals,
