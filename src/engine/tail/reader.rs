@@ -29,6 +29,10 @@ const RETENTION_MARGIN: Duration = Duration::from_secs(60);
 struct Place {
     position: Position,
     read_until_ms: i64,
+    /// When the last change was made that this process read.
+    last_ms: Option<i64>,
+    /// Whether nothing of the shard was ever applied, and changes older than the run are of no interest.
+    is_from_start: bool,
 }
 
 /// How reading a shard goes on after a request.
@@ -49,7 +53,9 @@ impl Tail {
     }
 
     async fn read_all(&self, state: &ShardState) -> Result<()> {
-        let mut at = Place { position: state.position.clone(), read_until_ms: state.read_until_ms };
+        let is_from_start = matches!(state.position, Position::Since(_));
+        let (position, read_until_ms) = (state.position.clone(), state.read_until_ms);
+        let mut at = Place { position, read_until_ms, last_ms: None, is_from_start };
         let since_ms = match at.position {
             Position::Since(ms) => ms,
             _ => i64::MIN,
@@ -73,6 +79,7 @@ impl Tail {
                 if let Some(last) = page.changes.last() {
                     at.position = Position::After(last.sequence.clone());
                     at.read_until_ms = at.read_until_ms.max(last.created_ms);
+                    at.last_ms = Some(last.created_ms);
                 }
                 let next = page.next.clone();
                 self.take_in(&state.id, page, since_ms, memory);
@@ -119,9 +126,14 @@ impl Tail {
     }
 
     /// The stream no longer has what follows the position. Harmless only while all that it forgets was read, or is older
-    /// than the run.
+    /// than the run; and while it forgets by age, as it should.
     fn lost<T>(&self, at: &mut Place, error: &Error) -> Result<Next<T>> {
-        if self.may_have_forgotten(at) {
+        let is_natural = match at.position {
+            Position::Since(_) => true,
+            Position::Horizon => at.is_from_start,
+            Position::After(_) => at.last_ms.is_some_and(|ms| self.is_old(ms)),
+        };
+        if !is_natural || self.may_have_forgotten(at) {
             return Err(gap(error.message()));
         }
         if at.position == Position::Horizon {
@@ -133,7 +145,12 @@ impl Tail {
     }
 
     fn may_have_forgotten(&self, at: &Place) -> bool {
-        self.now_ms() - at.read_until_ms >= (RETENTION - RETENTION_MARGIN).as_millis() as i64
+        self.is_old(at.read_until_ms)
+    }
+
+    /// Whether changes made at this time may be forgotten by now.
+    fn is_old(&self, ms: i64) -> bool {
+        self.now_ms() - ms >= (RETENTION - RETENTION_MARGIN).as_millis() as i64
     }
 
     fn end(&self, state: &ShardState) -> Result<()> {
