@@ -20,8 +20,6 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{End, Event, Observer, Summary};
 use crate::memory::MemoryCheckpoint;
 
-/// Longer than any history that gets on.
-const LONGEST: Duration = Duration::from_secs(5 * 3600);
 /// After the freeze, until every change can be read and every shard is listed.
 const SETTLED: Duration = Duration::from_millis(CHILD_UNSEEN_MS as u64 + 1500);
 /// For how long the stream must be quiet at the end.
@@ -63,13 +61,15 @@ pub fn run(seed: u64, profile: Profile) -> Result<Account, Failure> {
     // The engine's jitter.
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(History::new(seed, profile).run())
+    // Inside, where the time is the simulated one.
+    runtime.expect("a runtime").block_on(async { History::new(seed, profile).run().await })
 }
 
 struct History {
     world: Arc<World>,
     memory: Arc<MemoryCheckpoint>,
     lives: u64,
+    long_pauses: usize,
 }
 
 /// How a life of the engine ended by itself.
@@ -78,37 +78,46 @@ type Ended = (Summary, Option<Error>);
 impl History {
     fn new(seed: u64, profile: Profile) -> Self {
         let memory = Arc::new(MemoryCheckpoint::new(profile.segments));
-        Self { world: World::new(seed, profile), memory, lives: 0 }
+        Self { world: World::new(seed, profile), memory, lives: 0, long_pauses: 0 }
     }
 
     async fn run(mut self) -> Result<Account, Failure> {
-        let world = self.world.clone();
-        let workload = tokio::spawn(workload::run(world.clone()));
-        let mut has_gap = false;
-        for stop in world.profile.stops.clone() {
-            has_gap |= self.stopped_life(stop).await?;
-            self.pause().await;
-        }
-        if world.profile.has_tail && world.with(|state| state.random.chance(0.8)) {
-            has_gap |= self.life_over_the_freeze(workload).await?;
-        } else {
-            workload.await.expect("the workload ends");
-        }
-        tokio::time::sleep(SETTLED).await;
-        has_gap |= self.last_life().await?;
+        let is_done = self.live().await?;
+        let world = &self.world;
         // Until whatever is under way has landed or never will.
         tokio::time::sleep(world.request_timeout() * 2).await;
-        if !has_gap {
+        if is_done {
             self.compare()?;
         }
         world.with(|state| {
             state.count("histories");
-            if let Some(violation) = state.violations.first() {
-                return Err(Failure::Broken(violation.clone()));
+            match state.violations.first() {
+                Some(violation) => Err(Failure::Broken(violation.clone())),
+                None => Ok(()),
             }
-            Ok(())
         })?;
         Ok(Account { tally: world.with(|state| state.tally.clone()), trace: world.trace() })
+    }
+
+    /// All lives of the engine; whether the last one came to the end, and was not given up with a good reason before.
+    async fn live(&mut self) -> Result<bool, Failure> {
+        let world = self.world.clone();
+        let workload = tokio::spawn(workload::run(world.clone()));
+        for stop in world.profile.stops.clone() {
+            if !self.stopped_life(stop).await? {
+                return Ok(false);
+            }
+            self.pause().await;
+        }
+        if world.profile.has_tail && world.with(|state| state.random.chance(0.8)) {
+            if !self.life_over_the_freeze(workload).await? {
+                return Ok(false);
+            }
+        } else {
+            workload.await.expect("the workload ends");
+        }
+        tokio::time::sleep(SETTLED).await;
+        self.last_life().await
     }
 
     /// An engine that is killed or stopped, unless it ends before.
@@ -118,6 +127,7 @@ impl History {
         let until = world.with(|state| {
             state.random.pick(&[Until::Stopped, Until::Stopped, Until::CaughtUp, Until::Copied, Until::Quiet(QUIET)])
         });
+        let longest = Duration::from_secs(world.profile.longest_s);
         let crash_at_call = if let Stop::CrashAtCall(call) = stop { Some(call) } else { None };
         let engine = self.engine(until, &shutdown, crash_at_call);
         let time = async {
@@ -128,7 +138,7 @@ impl History {
                 Stop::Drain { after_ms } => {
                     tokio::time::sleep(Duration::from_millis(after_ms)).await;
                     shutdown.drain();
-                    tokio::time::sleep(LONGEST).await;
+                    tokio::time::sleep(longest).await;
                 }
             }
         };
@@ -147,7 +157,7 @@ impl History {
             None if is_drain => Err(Failure::Broken("a stop was asked for and nothing ended".to_owned())),
             None => {
                 world.with(|state| state.count("crashes"));
-                Ok(false)
+                Ok(true)
             }
         }
     }
@@ -156,12 +166,13 @@ impl History {
     async fn life_over_the_freeze(&mut self, workload: tokio::task::JoinHandle<()>) -> Result<bool, Failure> {
         let shutdown = Arc::new(Shutdown::default());
         let engine = self.engine(Until::Stopped, &shutdown, None);
+        let longest = Duration::from_secs(self.world.profile.longest_s);
         let longer = self.world.with(|state| Duration::from_millis(state.random.between(0, 4000)));
         let freeze = async {
             workload.await.expect("the workload ends");
             tokio::time::sleep(longer).await;
             shutdown.drain();
-            tokio::time::sleep(LONGEST).await;
+            tokio::time::sleep(longest).await;
         };
         let ended = tokio::select! {
             biased;
@@ -173,14 +184,15 @@ impl History {
 
     /// The engine on the frozen source, to its end.
     async fn last_life(&mut self) -> Result<bool, Failure> {
+        let longest = Duration::from_secs(self.world.profile.longest_s);
         let engine = self.engine(Until::Quiet(QUIET), &Arc::default(), None);
-        let Ok(ended) = tokio::time::timeout(LONGEST, engine.run()).await else {
+        let Ok(ended) = tokio::time::timeout(longest, engine.run()).await else {
             return Err(Failure::Broken("the last run did not end".to_owned()));
         };
-        let has_gap = self.judge(&ended)?;
+        let may_go_on = self.judge(&ended)?;
         let (Summary { end, progress, .. }, _) = ended;
-        if has_gap {
-            return Ok(true);
+        if !may_go_on {
+            return Ok(false);
         }
         if end != End::Done {
             return Err(Failure::Broken(format!("the last run ended {end:?}")));
@@ -191,56 +203,47 @@ impl History {
         }
         let profile = &self.world.profile;
         let items = self.world.with(|state| state.table.items().len()) as u64;
-        let is_counted = profile.changes == 0 && profile.stale_ms == 0 && profile.long_pause_ms.is_none();
+        let is_counted = profile.changes == 0 && profile.stale_ms == 0;
         let is_copy = is_counted && !profile.has_tail && profile.transform == Kind::PassThrough;
         let counted = (progress.items_read, progress.items_written);
         if is_copy && counted != (items, items - letters) {
             return Err(Failure::Broken(format!("{items} items, {letters} letters, but counted {counted:?}")));
         }
-        Ok(false)
+        Ok(true)
     }
 
-    /// Whether the engine gave up because changes are gone or soon will be, which it must not do without a reason.
+    /// Whether another life may follow: not if the engine gave up because changes are gone or soon will be, which it must
+    /// not do without a reason.
     fn judge(&self, (_, error): &Ended) -> Result<bool, Failure> {
-        match error {
-            None => Ok(false),
-            Some(error) if error.kind() == ErrorKind::StreamGap && self.world.profile.may_gap() => {
-                self.world.with(|state| state.count("gaps found"));
-                Ok(true)
-            }
-            // The engine need not begin to catch up with so much.
-            Some(error) if error.kind() == ErrorKind::TailBehind && self.world.profile.may_be_behind() => {
-                self.world.with(|state| state.count("tails too far behind"));
-                Ok(true)
-            }
-            Some(error) => Err(Failure::Broken(format!("{:?}: {error}", error.kind()))),
-        }
+        let Some(error) = error else { return Ok(true) };
+        let profile = &self.world.profile;
+        let given_up = match error.kind() {
+            ErrorKind::StreamGap if profile.may_gap() => "gaps found",
+            ErrorKind::TailBehind if profile.may_be_behind() => "tails too far behind",
+            kind => return Err(Failure::Broken(format!("{kind:?}: {error}"))),
+        };
+        self.world.with(|state| state.count(given_up));
+        Ok(false)
     }
 
     /// Nobody runs, for a while or for hours; the application goes on.
     async fn pause(&mut self) {
         let world = &self.world;
         let profile = &world.profile;
-        let (short_ms, is_long) = world.with(|state| {
-            (
-                state.random.between(1, profile.longest_pause_ms),
-                profile.long_pause_ms.is_some() && state.random.chance(0.7),
-            )
-        });
+        let short_ms = world.with(|state| state.random.between(1, profile.longest_pause_ms));
         tokio::time::sleep(Duration::from_millis(short_ms)).await;
-        let is_first_long = is_long && world.now_ms() < 3_600_000 - 1000;
-        if let Some(long_ms) = profile.long_pause_ms.filter(|_| is_first_long) {
-            for _ in 0..5 {
-                tokio::time::sleep(Duration::from_millis(long_ms as u64 / 5)).await;
-                if profile.changes > 0 {
-                    world.with(|state| {
-                        state.step(world.now_ms(), profile);
-                        state.roll_any(world.now_ms());
-                    });
-                }
+        let Some(long_ms) = profile.long_pauses_ms.get(self.long_pauses) else { return };
+        self.long_pauses += 1;
+        for _ in 0..5 {
+            tokio::time::sleep(Duration::from_millis(*long_ms as u64 / 5)).await;
+            if profile.changes > 0 {
+                world.with(|state| {
+                    state.step(world.now_ms(), profile);
+                    state.roll_any(world.now_ms());
+                });
             }
-            world.with(|state| state.count("pauses of hours"));
         }
+        world.with(|state| state.count("pauses of hours"));
     }
 
     fn engine(&mut self, until: Until, shutdown: &Arc<Shutdown>, crash_at_call: Option<u64>) -> Migration {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::items::{is_poison, name, schema};
-use super::transforms::{Shaper, owner};
+use super::transforms::Shaper;
 use crate::checkpoint::DeadLetter;
 use crate::item::RawItem;
 use crate::transform::Transform;
@@ -44,7 +44,7 @@ impl fmt::Display for Differences {
 
 /// Compares the destination with what the transform makes of the source.
 ///
-/// Of an item that the destination refuses, an earlier form may still stand there: only its dead letter is asked for.
+/// Of an item that the transform or the destination refuses nothing may stand there, no earlier form either.
 pub fn compare(
     source: &BTreeMap<String, RawItem>,
     shaper: &Shaper,
@@ -52,16 +52,11 @@ pub fn compare(
     letters: &[DeadLetter],
 ) -> Differences {
     let mut expected: BTreeMap<String, RawItem> = BTreeMap::new();
-    let mut refused: BTreeSet<&str> = BTreeSet::new();
     let mut letters_expected: BTreeSet<String> = BTreeSet::new();
-    for (key, item) in source {
+    for item in source.values() {
         let mut outputs = Vec::new();
         let is_refused = shaper.apply(item.clone(), &mut outputs).is_err();
-        let is_poisoned = outputs.iter().any(is_poison);
-        if is_poisoned {
-            refused.insert(key);
-        }
-        if is_refused || is_poisoned {
+        if is_refused || outputs.iter().any(is_poison) {
             letters_expected.insert(item.key_json(&schema()));
             continue;
         }
@@ -75,7 +70,7 @@ pub fn compare(
             Some(_) => {}
         }
     }
-    let is_extra = |key: &&String| !expected.contains_key(*key) && !refused.contains(owner(key));
+    let is_extra = |key: &&String| !expected.contains_key(*key);
     differences.extra = destination.keys().filter(is_extra).cloned().collect();
     let found: BTreeSet<String> = letters.iter().map(|letter| letter.key.clone()).collect();
     differences.letters_missing = letters_expected.difference(&found).cloned().collect();

@@ -73,8 +73,10 @@ pub struct Profile {
     pub request_timeout_ms: u64,
     pub stops: Vec<Stop>,
     pub longest_pause_ms: u64,
-    /// One pause of hours: below a day, or above it, after which changes are gone.
-    pub long_pause_ms: Option<i64>,
+    /// Pauses of hours between lives, at first; all of them together below a day unless the stream is to forget.
+    pub long_pauses_ms: Vec<i64>,
+    /// A life that is to end and lasts longer than this does not get on.
+    pub longest_s: u64,
     /// Whether the engine must be seen to never have two different writes of one key under way. Not asked of mutants,
     /// whose faults are to be found at the destination.
     pub checks_overlap: bool,
@@ -137,21 +139,21 @@ impl Profile {
             request_timeout_ms: random.pick(&[300, 1000, 3000]),
             stops,
             longest_pause_ms: random.pick(&[10, 500, 3000, 30_000]),
-            long_pause_ms: random.chance(0.02).then(|| random.between(1, 22) as i64 * HOUR_MS),
+            long_pauses_ms: if random.chance(0.02) { vec![random.between(1, 22) as i64 * HOUR_MS] } else { Vec::new() },
+            longest_s: 5 * 3600,
             checks_overlap: true,
         }
     }
 
-    /// A world whose stream forgets changes, some of them perhaps before they are read.
+    /// A world whose stream forgets changes while nobody runs: in one pause of more than a day, or in several shorter ones.
     pub fn forgetful(seed: u64) -> Self {
         let mut profile = Self::draw(seed);
         let random = &mut Random::new(seed ^ 0x0f0f);
         profile.has_tail = true;
         profile.changes = profile.changes.max(5);
-        if profile.stops.is_empty() {
-            profile.stops.push(Self::stop(random));
-        }
-        profile.long_pause_ms = Some(random.between(23 * HOUR_MS as u64, 30 * HOUR_MS as u64) as i64);
+        profile.stops = (0..random.between(1, 3)).map(|_| Self::stop(random)).collect();
+        let pause_ms = |random: &mut Random| random.between(5 * HOUR_MS as u64, 30 * HOUR_MS as u64) as i64;
+        profile.long_pauses_ms = profile.stops.iter().map(|_| pause_ms(random)).collect();
         profile
     }
 
@@ -167,11 +169,11 @@ impl Profile {
 
     /// Whether the engine may find itself so far behind that changes may soon be gone.
     pub fn may_be_behind(&self) -> bool {
-        self.has_tail && self.long_pause_ms.is_some_and(|pause_ms| pause_ms >= 15 * HOUR_MS)
+        self.has_tail && self.long_pauses_ms.iter().sum::<i64>() >= 15 * HOUR_MS
     }
 
     /// Whether changes may be gone before they are read.
     pub fn may_gap(&self) -> bool {
-        self.has_tail && self.long_pause_ms.is_some_and(|pause_ms| pause_ms >= 23 * HOUR_MS)
+        self.has_tail && self.long_pauses_ms.iter().sum::<i64>() >= 23 * HOUR_MS
     }
 }

@@ -149,7 +149,9 @@ impl State {
             Position::Horizon => trimmed,
             Position::Since(since_ms) => {
                 let first = shard.records.partition_point(|record| told_ms(record, unit_ms) < *since_ms);
-                first.saturating_sub(self.random.below(4)).max(trimmed)
+                // Some older ones may come along, or all that there are.
+                let earlier = if self.random.chance(0.1) { first } else { self.random.below(4).min(first) };
+                (first - earlier).max(trimmed)
             }
             Position::After(sequence) => {
                 let next = shard.after(sequence)?;

@@ -49,7 +49,7 @@ fn run_all(draw: fn(u64) -> Profile, seeds: std::ops::Range<u64>, until: Option<
             }
             let mut result = try_history(seed, draw(seed));
             if let Ok(first) = &result
-                && seed % TWICE == 0
+                && seed.is_multiple_of(TWICE)
             {
                 let second = try_history(seed, draw(seed)).map(|account| account.trace);
                 if second.as_ref().ok() != Some(&first.trace) {
@@ -95,17 +95,12 @@ fn print(tally: &Tally, took: Duration) {
 #[test]
 fn whatever_fails_and_whenever_it_dies_the_destination_becomes_what_the_source_is() {
     let begun = Instant::now();
-    let tally = match (setting("SEED"), setting("SOAK_MINUTES")) {
-        (Some(seed), _) => {
+    let tally = match setting("SEED") {
+        Some(seed) => {
             println!("{:#?}", Profile::draw(seed));
             run_all(Profile::draw, seed..seed + 1, None)
         }
-        (None, Some(minutes)) => {
-            let first = fastrand::u64(0..1 << 40);
-            println!("from SEED={first} on");
-            run_all(Profile::draw, first..u64::MAX, Some(begun + Duration::from_secs(60 * minutes)))
-        }
-        (None, None) => run_all(Profile::draw, 0..setting("SEEDS").unwrap_or(SEEDS), None),
+        None => run_all(Profile::draw, 0..setting("SEEDS").unwrap_or(SEEDS), None),
     };
     print(&tally, begun.elapsed());
     let histories = tally.get("histories").copied().unwrap_or(0);
@@ -129,7 +124,8 @@ fn what_the_stream_forgets_before_it_is_read_ends_in_a_gap_and_never_in_success(
     };
     let tally = run_all(Profile::forgetful, seeds.clone(), None);
     print(&tally, begun.elapsed());
-    assert!(tally.contains_key("gaps found") || seeds.end - seeds.start < 100, "no history had a gap");
+    let gaps = tally.get("gaps found").copied().unwrap_or(0);
+    assert!(gaps >= 200 || seeds.end - seeds.start < 1000, "only {gaps} histories had a gap");
 }
 
 #[test]

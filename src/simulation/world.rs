@@ -22,12 +22,12 @@ const DAY_MS: i64 = 24 * 3600 * 1000;
 /// How often something happened, by what it was.
 pub type Tally = BTreeMap<&'static str, u64>;
 
-/// `STORY=k7` prints whatever becomes of the source key `k7`.
+/// `STORY=k7` prints whatever becomes of the source key `k7`, `STORY=all` of all keys.
 static STORY: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("STORY").ok());
 
 /// Prints an event of a key, if its story was asked for.
 pub fn tell(now_ms: i64, key: &str, what: impl FnOnce() -> String) {
-    if STORY.as_deref().is_some_and(|wanted| wanted == owner(key) || key.is_empty()) {
+    if STORY.as_deref().is_some_and(|wanted| wanted == "all" || wanted == owner(key) || key.is_empty()) {
         println!("{now_ms:>8} ms {key} {}", what());
     }
 }
@@ -155,7 +155,11 @@ impl State {
             times.push((-(self.random.between(1000, 20 * 3_600_000) as i64), true));
         }
         for _ in 0..profile.earlier_changes {
-            times.push((-(self.random.between(0, 40 * 60_000) as i64), false));
+            let time_ms = -(self.random.between(0, 40 * 60_000) as i64);
+            times.push((time_ms, false));
+            if self.random.chance(profile.rolls) {
+                times.push((time_ms, true));
+            }
         }
         times.sort_unstable();
         for (time_ms, is_roll) in times {

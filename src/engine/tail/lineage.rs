@@ -104,6 +104,16 @@ impl Lineage {
         self.shards.values().any(|node| node.state.ended && !parents.contains(&node.state.id))
     }
 
+    /// Changes made before this are older than the run. Known as long as a shard is on record as it was begun; after that no
+    /// change of such a shard can be passed over any more.
+    pub fn since_ms(&self) -> i64 {
+        let since = |node: &Node| match node.state.position {
+            Position::Since(ms) => Some(ms),
+            _ => None,
+        };
+        self.shards.values().filter_map(since).max().unwrap_or(i64::MIN)
+    }
+
     /// Whether every shard that has not ended is being read.
     pub fn is_all_taken(&self) -> bool {
         self.shards.values().all(|node| node.is_taken)

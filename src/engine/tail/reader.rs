@@ -56,10 +56,9 @@ impl Tail {
         let is_from_start = matches!(state.position, Position::Since(_));
         let (position, read_until_ms) = (state.position.clone(), state.read_until_ms);
         let mut at = Place { position, read_until_ms, last_ms: None, is_from_start };
-        let since_ms = match at.position {
-            Position::Since(ms) => ms,
-            _ => i64::MIN,
-        };
+        // The same for every shard and after a resume: were an old change applied here and the next one of its key, in a
+        // child, passed over, what the first one wrote would stay.
+        let since_ms = self.lineage().since_ms();
         let mut idle = PAUSE_IDLE.0;
         'open: loop {
             let mut iterator = match self.open(&state.id, &mut at).await? {
