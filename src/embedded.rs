@@ -1,15 +1,17 @@
 //! The in-process DynamoDB of `demo`: an emulator in memory behind real HTTP on a loopback port.
 //!
-//! [`EmbeddedDynamoDb`] is the server, [`seed`] fills a table with the items of an imagined court, [`compare()`] says
-//! whether two tables hold the same. The server has its own thread and its own runtime, so that its SQLite calls, which
+//! [`EmbeddedDynamoDb`] is the server, [`seed`] fills a table with the items of an imagined court, [`Application`] goes on
+//! writing to it, [`compare()`] says whether two tables hold the same. The server has its own thread and its own runtime, so that its SQLite calls, which
 //! block, never hold up the tasks of whoever talks to it. Nothing is written to disk; what the server holds is gone when
 //! it stops.
 
+mod application;
 mod compare;
 mod court;
 mod oddities;
 pub mod seed;
 
+pub use application::{Application, Writes};
 pub use compare::{Comparison, compare};
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

@@ -1,5 +1,5 @@
-//! tableferry moves a DynamoDB table into another one: a parallel segmented scan, rate-limited batch writes, and a journal
-//! from which a killed run resumes.
+//! tableferry moves a live DynamoDB table into another one: a parallel segmented scan, the source's stream beside it,
+//! rate-limited batch writes, and a journal from which a killed run resumes.
 //!
 //! # Map
 //!
@@ -16,13 +16,15 @@
 //! # How data passes through
 //!
 //! ```text
-//! source table --pages--> transform -> queue -> packer -> limiter -> batches -> destination table
-//!                                                                        | one outcome per item
-//!                        journal <-- checkpoint <-- watermark <----------'
+//! source table --pages----> transform --> gate --> limiter --> batches --> destination table
+//! its stream ---changes--> transform -----^                      | one outcome per write
+//!                          journal <-- checkpoint <-- watermark <'
 //! ```
 //!
 //! An item stays the bytes that DynamoDB sent ([`item::RawItem`]) from the answer of a Scan to the request of a
-//! BatchWriteItem. A segment's cursor moves only when every item before it is acknowledged or a durable dead letter.
+//! BatchWriteItem. The gate keeps the order: one write under way for each key, changes in the order of the stream, and no
+//! scanned item where a change of its key has come since its page was asked for. A segment's cursor moves only when every
+//! item before it is acknowledged or a durable dead letter, a shard's position when every change before it is.
 
 pub mod change;
 pub mod error;

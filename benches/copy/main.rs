@@ -7,25 +7,17 @@
 //! counts. Fails when a promise at the end is not kept. With `--test`, or from `cargo test`: few items, no verdict.
 
 mod engine;
-mod measure;
-mod page;
 mod raw;
-mod responder;
+#[path = "../support/mod.rs"]
+mod support;
 mod typed;
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::Duration;
+use std::process::ExitCode;
 
-use measure::{HEADER, Measurement};
-use tableferry::dynamodb::{ClientOptions, connect};
+use support::measure::Measurement;
+use support::records::Stream;
+use support::{Responder, connection, is_bench, measured, promise, responder, value};
 
-/// The table read.
-pub const SOURCE: &str = "source";
-/// The table written.
-pub const DESTINATION: &str = "destination";
-/// Segments of the scan.
-pub const SEGMENTS: u32 = 64;
 /// Segments read at once by the loops; the engine finds its own number.
 pub const READERS: usize = 4;
 /// Batches that each reader of the loops has under way; the engine finds its own number.
@@ -57,7 +49,9 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         ["responder", items] => {
-            responder::serve(items.parse().expect("a number of items")).expect("a port of the loopback interface");
+            let items = items.parse().expect("a number of items");
+            let no_stream = Stream { shards: 0, ready: 0, per_second: 0 };
+            responder::serve(items, no_stream).expect("a port of the loopback interface");
             ExitCode::SUCCESS
         }
         ["copy", way, items, url] => {
@@ -69,26 +63,16 @@ fn main() -> ExitCode {
 }
 
 fn options(words: &[&str]) -> Options {
-    let value = |name: &str| {
-        let at = words.iter().position(|word| *word == name)?;
-        words.get(at + 1)?.replace('_', "").parse::<usize>().ok()
-    };
-    // Cargo passes `--bench` only when it is asked for a benchmark.
-    let verdict = words.contains(&"--bench") && !words.contains(&"--test");
+    let verdict = is_bench(words);
     let (items, rounds) = if verdict { (1_000_000, 3) } else { (20_000, 1) };
-    Options { items: value("--items").unwrap_or(items), rounds: value("--rounds").unwrap_or(rounds).max(1), verdict }
+    let items = value(words, "--items").unwrap_or(items);
+    Options { items, rounds: value(words, "--rounds").unwrap_or(rounds).max(1), verdict }
 }
 
 /// Runs one way of copying in this process.
 #[tokio::main]
 async fn copy(way: &str, items: usize, url: &str) -> Measurement {
-    let options = ClientOptions {
-        endpoint_url: Some(url.to_owned()),
-        region: Some("us-east-1".to_owned()),
-        profile: None,
-        request_timeout: Duration::from_secs(10),
-    };
-    let client = connect(&options).await.expect("the credentials are in the environment").data;
+    let client = connection(url).await.data;
     match way {
         "engine" => Measurement::of(engine::copy(&client, items)).await,
         "raw" => Measurement::of(raw::copy(&client)).await,
@@ -96,52 +80,23 @@ async fn copy(way: &str, items: usize, url: &str) -> Measurement {
     }
 }
 
-/// This program again, with other arguments.
-fn start(arguments: &[&str]) -> Child {
-    Command::new(std::env::current_exe().expect("this program has a path"))
-        .args(arguments)
-        .env("AWS_ACCESS_KEY_ID", "benchmark")
-        .env("AWS_SECRET_ACCESS_KEY", "benchmark")
-        .env_remove("AWS_SESSION_TOKEN")
-        .env_remove("AWS_PROFILE")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("this program can be started")
-}
-
-fn first_line(child: &mut Child) -> String {
-    let mut line = String::new();
-    let output = child.stdout.as_mut().expect("its output is piped");
-    BufReader::new(output).read_line(&mut line).expect("its output can be read");
-    line.trim_end().to_owned()
-}
-
 fn compare(options: &Options) -> ExitCode {
     let items = options.items.to_string();
-    let mut responder = start(&["responder", &items]);
-    let url = first_line(&mut responder);
-    assert!(url.starts_with("http://"), "the responder did not start");
+    let responder = Responder::start(&["responder", &items]);
     let mut rounds = WAYS.map(|_| Vec::new());
     for _ in 0..options.rounds {
-        for ((way, name), measured) in WAYS.iter().zip(&mut rounds) {
-            let mut child = start(&["copy", way, &items, &url]);
-            let line = first_line(&mut child);
-            let ended = child.wait().expect("it ends");
-            assert!(ended.success(), "{name}: ended with {ended}");
-            let measurement = Measurement::parse(&line).expect("a line of figures");
+        for ((way, name), found) in WAYS.iter().zip(&mut rounds) {
+            let measurement = measured(&["copy", way, &items, &responder.url]);
             assert!(measurement.items >= options.items, "{name}: copied only {} items", measurement.items);
-            measured.push(measurement);
+            found.push(measurement);
         }
     }
-    // It ends when its standard input does.
-    drop(responder.stdin.take());
-    responder.wait().expect("the responder ends");
+    responder.stop();
 
     let [a, b, c] = rounds.map(median);
     println!("copying {} items of 940 bytes, median of {} round(s)\n\n{HEADER}", a.items, options.rounds);
     for ((_, name), measurement) in WAYS.iter().zip([&a, &b, &c]) {
-        println!("{}", measurement.row(name));
+        println!("{}", row(name, measurement));
     }
     let over_raw = a.micros_per_item() / b.micros_per_item();
     let typed = c.micros_per_item() / a.micros_per_item();
@@ -161,9 +116,14 @@ fn compare(options: &Options) -> ExitCode {
     if kept.contains(&false) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn promise(words: &str, kept: bool) -> bool {
-    println!("{} {words}", if kept { "kept  " } else { "BROKEN" });
-    kept
+/// The table's first line.
+const HEADER: &str = "way of copying                     CPU µs/item     items/s  cores busy    peak MiB";
+
+fn row(name: &str, measurement: &Measurement) -> String {
+    let rate = measurement.items as f64 / measurement.seconds;
+    let cores = measurement.cpu_seconds / measurement.seconds;
+    let (micros, peak) = (measurement.micros_per_item(), measurement.peak_mib);
+    format!("{name:<34}{micros:>11.2}{rate:>12.0}{cores:>12.2}{peak:>12.0}")
 }
 
 fn median(mut measured: Vec<Measurement>) -> Measurement {

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tableferry::dynamodb::wire;
 
-use crate::{BATCH_ITEMS, BATCHES_PER_READER, DESTINATION, READERS, SEGMENTS, SOURCE};
+use crate::support::{DESTINATION, SEGMENTS, SOURCE};
+use crate::{BATCH_ITEMS, BATCHES_PER_READER, READERS};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -6,7 +6,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, ReturnConsumedCapacity, WriteRequest};
 use futures::{StreamExt, stream};
 
-use crate::{BATCH_ITEMS, BATCHES_PER_READER, DESTINATION, READERS, SEGMENTS, SOURCE};
+use crate::support::{DESTINATION, SEGMENTS, SOURCE};
+use crate::{BATCH_ITEMS, BATCHES_PER_READER, READERS};
 
 /// Copies everything; the number of items.
 pub async fn copy(client: &Client) -> usize {

@@ -205,6 +205,9 @@ pub struct DemoArgs {
     /// Seed of the items; the same seed gives the same items
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub seed: u64,
+    /// Writes a second that the imagined application makes all the while
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=5000))]
+    pub writes: u32,
     /// Keep the run's journal and log
     #[arg(long)]
     pub keep: bool,

@@ -61,7 +61,8 @@ pub async fn drain(args: &DrainArgs) -> Result<u8> {
     let engine_shutdown = Arc::new(Shutdown::default());
     let engine = follow(&directory, &spec, connections, engine_shutdown.clone());
     let watch = async {
-        let verdict = Watch::new(&directory, args).run(markers.as_mut()).await;
+        let (quiet, timeout) = (Duration::from_secs(args.quiet_period), Duration::from_secs(args.timeout));
+        let verdict = prove(&directory, quiet, timeout, markers.as_mut()).await;
         if let Some(markers) = &mut markers
             && let Err(error) = markers.remove().await
         {
@@ -105,16 +106,27 @@ async fn follow(
     error.map_or(Ok(()), Err)
 }
 
+/// Waits for the proof that everything has arrived, or for a reason why that cannot be said, beside a process that follows
+/// the stream.
+pub(super) async fn prove(
+    directory: &RunDirectory,
+    quiet: Duration,
+    timeout: Duration,
+    markers: Option<&mut Markers>,
+) -> Result<Verdict> {
+    Watch::new(directory, quiet, timeout).run(markers).await
+}
+
 /// The answer.
 #[derive(Debug, Serialize)]
-struct Verdict {
-    drained: bool,
+pub(super) struct Verdict {
+    pub(super) drained: bool,
     /// Why not.
-    reasons: Vec<String>,
-    shards: usize,
-    changes_applied: u64,
-    items_written: u64,
-    seconds: f64,
+    pub(super) reasons: Vec<String>,
+    pub(super) shards: usize,
+    pub(super) changes_applied: u64,
+    pub(super) items_written: u64,
+    pub(super) seconds: f64,
 }
 
 impl Verdict {
@@ -147,17 +159,9 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(directory: &'a RunDirectory, args: &DrainArgs) -> Self {
+    fn new(directory: &'a RunDirectory, quiet: Duration, timeout: Duration) -> Self {
         let now = Instant::now();
-        Self {
-            directory,
-            begun: now,
-            quiet: Duration::from_secs(args.quiet_period),
-            timeout: Duration::from_secs(args.timeout),
-            calm: None,
-            moving: None,
-            last_change: (now, 0),
-        }
+        Self { directory, begun: now, quiet, timeout, calm: None, moving: None, last_change: (now, 0) }
     }
 
     async fn run(mut self, mut markers: Option<&mut Markers>) -> Result<Verdict> {

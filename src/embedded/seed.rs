@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, PutRequest, ScalarAttributeType, TableStatus, WriteRequest,
+    ProjectionType, PutRequest, ScalarAttributeType, StreamSpecification, StreamViewType, TableStatus, WriteRequest,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use rand::SeedableRng;
@@ -77,6 +77,20 @@ pub async fn seed_table(client: &Client, table: &str, count: usize, seed: u64) -
         .try_buffer_unordered(BATCHES_IN_FLIGHT)
         .try_collect()
         .await
+}
+
+/// Gives `table` a stream that carries both images of every change from now on.
+///
+/// # Errors
+///
+/// The request's own failure.
+pub async fn switch_stream_on(client: &Client, table: &str) -> Result<()> {
+    let both = StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewAndOldImages);
+    let both =
+        both.build().map_err(|error| Error::new(ErrorKind::Internal, format!("describing a stream: {error}")))?;
+    let updated = client.update_table().table_name(table).stream_specification(both).send().await;
+    updated.map_err(|error| request_failure("switching on the stream of", table, error))?;
+    wait_until_active(client, table).await
 }
 
 async fn create_table(client: &Client, table: &str) -> Result<()> {

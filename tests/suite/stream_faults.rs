@@ -143,24 +143,30 @@ fn iterators_that_expire_all_the_time_slow_the_tail_and_lose_nothing() {
 
 #[test]
 fn listing_and_opening_shards_survive_passing_failures() {
-    for operation in ["DescribeStream", "GetShardIterator"] {
-        for fault in [Fault::TooManyReaders, Fault::Unavailable, Fault::ResetBefore, Fault::Throttled] {
-            // Resumed with the fault there from the first request on.
-            let emulator = Dynoxide::start();
-            let source = Table::create(&emulator.endpoint(), "source");
-            let destination = Table::create(&emulator.endpoint(), "destination");
-            source.seed(100, 101);
-            source.enable_stream();
-            let proxy = Proxy::start(&emulator.endpoint(), plan::pass());
-            let far = source.at(&proxy.endpoint());
-            let ferry = Ferry::new();
-            ferry.migrate(&far, &destination, &["--until", "copied"]).assert_code(0);
-            source.put_all(&crate::support::seed::items(&source.keys, 50, 100, 102));
-            thread::sleep(Duration::from_millis(2_500));
-            proxy.follow(plan::next(operation, 2, fault));
-            ferry.migrate(&far, &destination, &["--until", "caught-up"]).assert_code(0);
-            assert_equal(&source.contents(), &destination.contents());
-            assert_eq!(proxy.injected()[fault.name()], 2, "{operation} {fault:?}");
+    thread::scope(|scope| {
+        for operation in ["DescribeStream", "GetShardIterator"] {
+            for fault in [Fault::TooManyReaders, Fault::Unavailable, Fault::ResetBefore, Fault::Throttled] {
+                scope.spawn(move || resume_into(operation, fault));
+            }
         }
-    }
+    });
+}
+
+/// A run is resumed with the fault there from the first request on.
+fn resume_into(operation: &'static str, fault: Fault) {
+    let emulator = Dynoxide::start();
+    let source = Table::create(&emulator.endpoint(), "source");
+    let destination = Table::create(&emulator.endpoint(), "destination");
+    source.seed(100, 101);
+    source.enable_stream();
+    let proxy = Proxy::start(&emulator.endpoint(), plan::pass());
+    let far = source.at(&proxy.endpoint());
+    let ferry = Ferry::new();
+    ferry.migrate(&far, &destination, &["--until", "copied"]).assert_code(0);
+    source.put_all(&crate::support::seed::items(&source.keys, 50, 100, 102));
+    thread::sleep(Duration::from_millis(2_500));
+    proxy.follow(plan::next(operation, 2, fault));
+    ferry.migrate(&far, &destination, &["--until", "caught-up"]).assert_code(0);
+    assert_equal(&source.contents(), &destination.contents());
+    assert_eq!(proxy.injected()[fault.name()], 2, "{operation} {fault:?}");
 }

@@ -7,7 +7,7 @@ pub const PAGE_ITEMS: usize = 1_000;
 /// Bytes of JSON of an item, about; checked when the page is made.
 const ITEM_BYTES: std::ops::Range<usize> = 930..950;
 /// Digits of the page's number in every partition key.
-const SERIAL_DIGITS: usize = 10;
+pub const SERIAL_DIGITS: usize = 10;
 /// Read units of a page: 1,000 items of about 600 bytes, read consistently.
 const PAGE_UNITS: &str = "147.0";
 
@@ -70,7 +70,7 @@ fn end(scanned: usize, next: Option<u64>) -> String {
 }
 
 /// Twenty attributes as a court's docket entry has them.
-fn item(number: usize) -> String {
+pub fn item(number: usize) -> String {
     format!(
         concat!(
             r#"{{"pk":{{"S":"case|0000000000-{n:04}"}},"sk":{{"S":"docket-entry|7805d1ab-18d0-43ec-bafb-654e8340{n:04}"}},"#,

@@ -1,4 +1,4 @@
-//! What a copy cost its process, and the table of it. Reads `/proc`, so Linux only.
+//! What work cost its process. Reads `/proc`, so Linux only.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -48,17 +48,7 @@ impl Measurement {
             peak_mib: words.next()?.parse().ok()?,
         })
     }
-
-    /// A row of the table under [`HEADER`].
-    pub fn row(&self, name: &str) -> String {
-        let rate = self.items as f64 / self.seconds;
-        let cores = self.cpu_seconds / self.seconds;
-        format!("{name:<34}{:>11.2}{rate:>12.0}{cores:>12.2}{:>12.0}", self.micros_per_item(), self.peak_mib)
-    }
 }
-
-/// The table's first line.
-pub const HEADER: &str = "way of copying                     CPU µs/item     items/s  cores busy    peak MiB";
 
 fn cpu_time() -> Duration {
     let stat = fs::read_to_string("/proc/self/stat").expect("this benchmark needs Linux's /proc");

@@ -1,4 +1,4 @@
-//! A DynamoDB that costs next to nothing: canned pages for Scan, a nod for BatchWriteItem.
+//! A DynamoDB that costs next to nothing: canned pages for Scan and GetRecords, a nod for BatchWriteItem.
 //!
 //! A thread for each connection, blocking sockets, of a request only what is needed. It keeps no state: the page to send
 //! is in the request's cursor. Keys are unique over the whole table, as a real one's are.
@@ -9,24 +9,26 @@ use std::thread;
 
 use memchr::memmem;
 
-use crate::page::{CannedPage, PAGE_ITEMS, empty_answer};
+use super::page::{CannedPage, PAGE_ITEMS, empty_answer};
+use super::records::{CannedRecords, Stream};
 
 /// Room for the largest usual request, a batch of 25 items.
 const REQUEST_BYTES: usize = 64 * 1024;
 
 const WRITTEN: &[u8] = br#"{"UnprocessedItems":{},"ConsumedCapacity":[{"TableName":"d","CapacityUnits":25.0}]}"#;
 
-/// Serves a table of `items` items, rounded up to whole pages, until standard input ends. Prints its URL first.
-pub fn serve(items: usize) -> io::Result<()> {
+/// Serves a table of `items` items, rounded up to whole pages, and its stream, until standard input ends. Prints its URL
+/// first.
+pub fn serve(items: usize, stream: Stream) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     println!("http://{}", listener.local_addr()?);
     io::stdout().flush()?;
     let pages = items.div_ceil(PAGE_ITEMS) as u64;
-    let page = CannedPage::new();
+    let (page, records) = (CannedPage::new(), CannedRecords::new(stream));
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let connection =
-                Connection { stream, pages, page: page.clone(), request: vec![0; REQUEST_BYTES], filled: 0 };
+            let (page, records) = (page.clone(), records.clone());
+            let connection = Connection { stream, pages, page, records, request: vec![0; REQUEST_BYTES], filled: 0 };
             // A client that is gone is no failure of ours.
             thread::spawn(move || connection.serve());
         }
@@ -40,6 +42,7 @@ struct Connection {
     /// Pages of the table.
     pages: u64,
     page: CannedPage,
+    records: CannedRecords,
     request: Vec<u8>,
     /// Bytes of `request` that have been received.
     filled: usize,
@@ -58,8 +61,14 @@ impl Connection {
                     Some(serial) => send(&mut self.stream, self.page.answer(serial, next))?,
                     None => send(&mut self.stream, &empty_answer())?,
                 }
+            } else if target.ends_with(b".GetRecords") {
+                send(&mut self.stream, self.records.answer(&self.request[head..length]))?;
+            } else if target.ends_with(b".GetShardIterator") {
+                send(&mut self.stream, &self.records.iterator(&self.request[head..length]))?;
+            } else if target.ends_with(b".DescribeStream") {
+                send(&mut self.stream, &self.records.description())?;
             } else {
-                return Err(io::Error::other("only Scan and BatchWriteItem are served"));
+                return Err(io::Error::other("this operation is not served"));
             }
             self.request.copy_within(length..self.filled, 0);
             self.filled -= length;
@@ -103,7 +112,7 @@ fn header<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// The number that `text` begins with.
-fn number(text: &[u8]) -> Option<u64> {
+pub fn number(text: &[u8]) -> Option<u64> {
     let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     std::str::from_utf8(&text[..end]).ok()?.parse().ok()
 }
