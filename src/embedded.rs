@@ -15,6 +15,7 @@ pub use application::{Application, Writes};
 pub use compare::{Comparison, compare};
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use dynoxide::Database;
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -51,7 +53,7 @@ impl EmbeddedDynamoDb {
     ///
     /// [`ErrorKind::Io`] when no port, thread or memory is to be had.
     pub async fn start() -> Result<Self> {
-        let database = Database::memory().map_err(|error| failure("opening its database", error))?;
+        let database = database()?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| failure("binding a port", error))?;
         let address = listener.local_addr().map_err(|error| failure("binding a port", error))?;
         listener.set_nonblocking(true).map_err(|error| failure("binding a port", error))?;
@@ -107,6 +109,27 @@ impl EmbeddedDynamoDb {
             let _ = stopped.await;
         }
     }
+}
+
+/// An empty database in memory, for an emulator that serves a stream.
+///
+/// The emulator looks for the newest record of a stream by reading all of them, at every write. An index of its own table
+/// spares it that.
+///
+/// # Errors
+///
+/// [`ErrorKind::Io`] when there is no memory for it.
+pub fn database() -> Result<Database> {
+    static DATABASES: AtomicU64 = AtomicU64::new(0);
+    let opening = |error: &dyn std::fmt::Display| failure("opening its database", error);
+    // A name by which a second connection finds it.
+    let number = DATABASES.fetch_add(1, Ordering::Relaxed);
+    let name = format!("file:embedded-{number}?mode=memory&cache=shared");
+    let database = Database::new(&name).map_err(|error| opening(&error))?;
+    let index = "CREATE INDEX newest_stream_record ON _stream_records (table_name, CAST(sequence_number AS INTEGER))";
+    let connection = Connection::open(&name).map_err(|error| opening(&error))?;
+    connection.execute_batch(index).map_err(|error| opening(&error))?;
+    Ok(database)
 }
 
 /// Serves until `shut_down` resolves, then until the last connection ends or patience does.

@@ -17,7 +17,7 @@ use crate::dynamodb::Connection;
 use crate::embedded::{Application, EmbeddedDynamoDb, compare, seed};
 use crate::engine::{Shutdown, Until};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, Observer, Progress, Summary};
+use crate::event::{End, Event, Observer, Progress, Summary};
 use crate::journal::{RunDirectory, RunView};
 use crate::policy::{EXIT_DONE, EXIT_NOT_READY, exit_code};
 use crate::report;
@@ -133,9 +133,9 @@ impl Operator<'_> {
             copied.changes_applied,
             copied.items_superseded,
         );
-        let caught_up = Instant::now();
+        let copied_at = Instant::now();
         self.wait(|now| now.lag.is_some_and(|lag| lag < CLOSE)).await?;
-        let until_close = seconds(caught_up);
+        let caught_up = seconds(copied_at);
         let mut worst = Duration::ZERO;
         let until = tokio::time::Instant::now() + FOLLOWED;
         while let Ok(changed) = tokio::time::timeout_at(until, self.progress.changed()).await {
@@ -145,8 +145,9 @@ impl Operator<'_> {
         let writes = application.stop().await?;
         let pace = writes.total() as f64 / self.writing.elapsed().as_secs_f64();
         say!(
-            "5. followed  less than {CLOSE:?} behind {until_close} after the copy, and {worst:.1?} at the most from then on; \
-             then the source was frozen"
+            "5. followed  less than {CLOSE:?} behind {caught_up} after the copy, and less than {} s from then on (a stream tells whole \
+             seconds); then the source was frozen",
+            worst.as_secs() + 1
         );
         say!(
             "             {} writes in {} ({pace:.0} a second): {} new, {} updates, {} deletes, {} deleted and put again, {} to {} hot items",
@@ -204,7 +205,8 @@ fn spec(state_dir: PathBuf, items: usize, endpoint_url: &str) -> RunSpec {
         state_dir,
         run: RUN.to_owned(),
         max_dead_letters: 0,
-        request_timeout: Duration::from_secs(10),
+        // A killed run waits for 1.5 times this before it writes again.
+        request_timeout: Duration::from_secs(2),
         give_up_after: Duration::from_secs(10),
         restart: false,
         output: Output::Terminal,
@@ -255,8 +257,15 @@ impl Latest {
 
 impl Observer for Latest {
     fn observe(&self, event: Event) {
-        if let Event::Progress(progress) = &event {
-            self.progress.send_replace(progress.clone());
+        match event {
+            // The stop after the proof is the end of the story.
+            Event::Draining => return,
+            Event::Finished(summary) => {
+                let end = if summary.end == End::Interrupted { End::Done } else { summary.end };
+                return self.inner.observe(Event::Finished(Summary { end, ..summary }));
+            }
+            Event::Progress(ref progress) => drop(self.progress.send_replace(progress.clone())),
+            _ => {}
         }
         self.inner.observe(event);
     }

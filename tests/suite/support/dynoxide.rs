@@ -18,7 +18,7 @@ impl Dynoxide {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port is free");
         listener.set_nonblocking(true).expect("the listener takes options");
         let address = listener.local_addr().expect("the listener has an address");
-        let database = Database::memory().expect("an empty database opens");
+        let database = tableferry::embedded::database().expect("an empty database opens");
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime starts");
         let served = database.clone();
         runtime.spawn(async move {
