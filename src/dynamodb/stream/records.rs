@@ -1,5 +1,6 @@
 //! The answer to GetRecords, split into changes whose images are slices of it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -54,6 +55,8 @@ struct Record {
     created_ms: Option<i64>,
     old: Option<RawItem>,
     new: Option<RawItem>,
+    keys: Option<Range<usize>>,
+    has_both_images: bool,
 }
 
 /// Splits the answer to a GetRecords. Everything is checked: an answer that was cut or altered is an error, not a short
@@ -76,7 +79,7 @@ fn walk_page(answer: &Bytes, schema: &KeySchema, lacking: &mut Option<String>) -
             seen_records = true;
             walker.array(|walker| {
                 let record = walk_record(answer, walker, schema)?;
-                match record.into_change(walker)? {
+                match record.into_change(answer, walker, schema)? {
                     Ok(change) => page.changes.push(change),
                     Err(what) => drop(lacking.get_or_insert(what)),
                 }
@@ -116,6 +119,12 @@ fn walk_record(answer: &Bytes, walker: &mut Walker<'_>, schema: &KeySchema) -> R
                 record.new = image(answer, walker, schema)?;
             } else if name.is("OldImage") {
                 record.old = image(answer, walker, schema)?;
+            } else if name.is("Keys") {
+                let start = walker.position();
+                walker.skip()?;
+                record.keys = Some(start..walker.position());
+            } else if name.is("StreamViewType") {
+                record.has_both_images = walker.text()?.is("NEW_AND_OLD_IMAGES");
             } else {
                 walker.skip()?;
             }
@@ -127,8 +136,13 @@ fn walk_record(answer: &Bytes, walker: &mut Walker<'_>, schema: &KeySchema) -> R
 
 impl Record {
     /// The change; the inner error is the text for a record that lacks an image.
-    fn into_change(self, walker: &Walker<'_>) -> Result<Result<Change, String>, Fault> {
-        let Self { event, sequence, created_ms, old, new } = self;
+    fn into_change(
+        self,
+        answer: &Bytes,
+        walker: &Walker<'_>,
+        schema: &KeySchema,
+    ) -> Result<Result<Change, String>, Fault> {
+        let Self { event, sequence, created_ms, mut old, new, keys, has_both_images } = self;
         let event = event.ok_or_else(|| walker.fault("a record with its eventName"))?;
         let sequence = sequence.ok_or_else(|| walker.fault("a record with its SequenceNumber"))?;
         let created_ms = created_ms.ok_or_else(|| walker.fault("a record with its ApproximateCreationDateTime"))?;
@@ -139,6 +153,14 @@ impl Record {
         let lacks = |image| Ok(Err(format!("record {sequence} ({}) has no {image}", event.name())));
         if has_new && new.is_none() {
             return lacks("NewImage");
+        }
+        if event == Event::Remove
+            && old.is_none()
+            && has_both_images
+            && let Some(keys) = keys
+        {
+            // DynamoDB Local records so that an item was deleted which another writer had just deleted.
+            old = Some(RawItem::parse(answer.slice(keys), schema)?);
         }
         if has_old && old.is_none() {
             return lacks("OldImage");
@@ -258,6 +280,16 @@ mod tests {
         ] {
             assert_eq!(parse(wrong.clone()).expect_err(&wrong).kind(), ErrorKind::MalformedAnswer, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_delete_of_what_was_deleted_already_is_one_of_its_key() {
+        let record = r#"{"Records":[{"eventName":"REMOVE","dynamodb":{"ApproximateCreationDateTime":1,"Keys":{"pk":{"S":"a"}},"SequenceNumber":"7","StreamViewType":"NEW_AND_OLD_IMAGES"}}]}"#;
+        let page = parse(record).expect("valid");
+        assert_eq!(json(&page.changes[0].old), Some(r#"{"pk":{"S":"a"}}"#));
+        assert!(page.changes[0].new.is_none());
+        let other_view = parse(record.replace("NEW_AND_OLD_IMAGES", "NEW_IMAGE")).expect_err("lacks an image");
+        assert_eq!(other_view.kind(), ErrorKind::StreamUnfit);
     }
 
     #[test]
