@@ -69,6 +69,10 @@ pub struct TailView {
     pub changes_waiting: u64,
     /// A shard has only just ended or come: others may not be listed yet.
     pub is_settling: bool,
+    /// This moment by the stream's clock, in milliseconds since 1970.
+    pub now_ms: i64,
+    /// When the youngest change that was read was made, by the same clock; markers do not count.
+    pub newest_ms: Option<i64>,
 }
 
 /// Where an item was met.

@@ -32,10 +32,8 @@ const POLLS: u64 = 10;
 const STALE: Duration = Duration::from_secs(10);
 /// All shards were silent for this long: whatever comes later was written later.
 const CALM: Duration = Duration::from_secs(2);
-/// Changes that have come for this long with the tail close behind are no remainder.
-const MOVING: Duration = Duration::from_secs(15);
-/// ... and this is close: DynamoDB Local tells times in whole minutes.
-const CLOSE: Duration = Duration::from_secs(90);
+/// Clocks of the service differ, and a stream tells whole seconds.
+const CLOCKS: Duration = Duration::from_secs(2);
 
 /// Runs the command; the exit code, unless it fails.
 pub async fn drain(args: &DrainArgs) -> Result<u8> {
@@ -153,15 +151,13 @@ struct Watch<'a> {
     timeout: Duration,
     /// Changes applied when all shards had been silent for a moment.
     calm: Option<u64>,
-    /// Since when changes have come in an unbroken row with the tail close behind, and how many there were then.
-    moving: Option<(Instant, u64)>,
-    last_change: (Instant, u64),
+    /// When this began, by the stream's clock.
+    begun_ms: Option<i64>,
 }
 
 impl<'a> Watch<'a> {
     fn new(directory: &'a RunDirectory, quiet: Duration, timeout: Duration) -> Self {
-        let now = Instant::now();
-        Self { directory, begun: now, quiet, timeout, calm: None, moving: None, last_change: (now, 0) }
+        Self { directory, begun: Instant::now(), quiet, timeout, calm: None, begun_ms: None }
     }
 
     async fn run(mut self, mut markers: Option<&mut Markers>) -> Result<Verdict> {
@@ -174,7 +170,7 @@ impl<'a> Watch<'a> {
                 return Ok(self.verdict(&view, reasons));
             }
             let is_only_letters = !view.dead_letters.is_empty() && reasons.len() == 1;
-            let still = if markers.is_none() { self.still_written(&view) } else { None };
+            let still = self.still_written(&view, markers.is_some());
             let is_late = self.begun.elapsed() >= self.timeout;
             if is_only_letters || is_late || still.is_some() {
                 reasons.splice(0..0, still);
@@ -260,35 +256,28 @@ impl<'a> Watch<'a> {
     }
 
     /// Whether somebody writes to the source although it should be frozen.
-    fn still_written(&mut self, view: &RunView) -> Option<String> {
+    fn still_written(&mut self, view: &RunView, has_markers: bool) -> Option<String> {
         let tail = view.tail.as_ref().filter(|_| self.is_of_now(view))?;
+        let begun_ms = *self.begun_ms.get_or_insert(tail.now_ms);
+        let after_ms = tail.newest_ms.map_or(0, |newest_ms| newest_ms - begun_ms);
+        if u128::try_from(after_ms).is_ok_and(|ms| ms > CLOCKS.as_millis()) {
+            let seconds = after_ms / 1000;
+            return Some(format!("the source is still written to: it was changed {seconds} s after this began"));
+        }
+        if has_markers {
+            return None;
+        }
         let applied = view.totals.changes_applied;
         if let Some(calm) = self.calm
             && applied > calm
         {
-            return Some(format!(
-                "the source is still written to: {} changes came after all shards had been silent",
-                applied - calm
-            ));
+            let changes = applied - calm;
+            let message = "changes came after all shards had been silent";
+            return Some(format!("the source is still written to: {changes} {message}"));
         }
         let is_calm = |shard: &ShardView| shard.quiet_ms.is_some_and(|ms| u128::from(ms) >= CALM.as_millis());
         if self.calm.is_none() && !tail.shards.is_empty() && tail.shards.iter().all(is_calm) {
             self.calm = Some(applied);
-        }
-        if applied > self.last_change.1 {
-            let (before, is_first) = (self.last_change, self.last_change.1 == 0);
-            self.last_change = (Instant::now(), applied);
-            let is_broken = is_first || before.0.elapsed() >= CALM;
-            let is_close = tail.shards.iter().all(|shard| u128::from(shard.lag_ms) < CLOSE.as_millis());
-            match self.moving {
-                Some((since, from)) if !is_broken && is_close => {
-                    if since.elapsed() >= MOVING {
-                        let (changes, seconds) = (applied - from, since.elapsed().as_secs());
-                        return Some(format!("the source is still written to: {changes} changes in {seconds} s"));
-                    }
-                }
-                _ => self.moving = Some((Instant::now(), applied)),
-            }
         }
         None
     }

@@ -230,9 +230,13 @@ fn commit_tail(transaction: &Transaction<'_>, tail: Option<&TailView>) -> rusqli
     transaction.prepare_cached("DELETE FROM tail_shard")?.execute([])?;
     transaction.prepare_cached("DELETE FROM tail")?.execute([])?;
     let Some(tail) = tail else { return Ok(()) };
-    transaction
-        .prepare_cached("INSERT INTO tail (id, changes_waiting, is_settling, written_ms) VALUES (1, ?1, ?2, ?3)")?
-        .execute(params![tail.changes_waiting, tail.is_settling, now_ms()])?;
+    transaction.prepare_cached("INSERT INTO tail VALUES (1, ?1, ?2, ?3, ?4, ?5)")?.execute(params![
+        tail.changes_waiting,
+        tail.is_settling,
+        tail.now_ms,
+        tail.newest_ms,
+        now_ms()
+    ])?;
     let mut insert = transaction.prepare_cached(
         "INSERT INTO tail_shard (id, lag_ms, quiet_ms, quiet_polls, marker) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;

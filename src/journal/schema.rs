@@ -56,6 +56,8 @@ pub fn create(connection: &Connection) -> rusqlite::Result<()> {
              id INTEGER PRIMARY KEY CHECK (id = 1),
              changes_waiting INTEGER NOT NULL,
              is_settling INTEGER NOT NULL,
+             now_ms INTEGER NOT NULL,
+             newest_ms INTEGER,
              written_ms INTEGER NOT NULL
          ) STRICT;
          CREATE TABLE tail_shard (

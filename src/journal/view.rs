@@ -145,9 +145,11 @@ pub(super) fn shards(connection: &Connection) -> rusqlite::Result<Vec<ShardState
 }
 
 fn tail(connection: &Connection) -> rusqlite::Result<Option<TailView>> {
-    let whole =
-        connection.query_row("SELECT changes_waiting, is_settling FROM tail", [], |row| Ok((row.get(0)?, row.get(1)?)));
-    let Some((changes_waiting, is_settling)) = whole.optional()? else { return Ok(None) };
+    let whole = connection.query_row("SELECT changes_waiting, is_settling, now_ms, newest_ms FROM tail", [], |row| {
+        let (changes_waiting, is_settling, now_ms, newest_ms) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        Ok(TailView { shards: Vec::new(), changes_waiting, is_settling, now_ms, newest_ms })
+    });
+    let Some(tail) = whole.optional()? else { return Ok(None) };
     let mut statement =
         connection.prepare("SELECT id, lag_ms, quiet_ms, quiet_polls, marker FROM tail_shard ORDER BY id")?;
     let rows = statement.query_map([], |row| {
@@ -159,7 +161,7 @@ fn tail(connection: &Connection) -> rusqlite::Result<Option<TailView>> {
             marker: row.get(4)?,
         })
     })?;
-    Ok(Some(TailView { shards: rows.collect::<rusqlite::Result<_>>()?, changes_waiting, is_settling }))
+    Ok(Some(TailView { shards: rows.collect::<rusqlite::Result<_>>()?, ..tail }))
 }
 
 pub(super) fn dead_letters(connection: &Connection) -> rusqlite::Result<Vec<DeadLetterGroup>> {

@@ -189,6 +189,9 @@ impl Tail {
         };
         let count = changes.len();
         let wanted: Vec<Change> = changes.into_iter().filter(|change| is_wanted(change)).collect();
+        if let Some(newest_ms) = wanted.iter().map(|change| change.created_ms).max() {
+            self.state.views.newest(newest_ms);
+        }
         if let Some(last_ms) = last_ms {
             self.state.views.changes(shard, last_ms, marked);
         }

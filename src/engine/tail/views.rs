@@ -1,6 +1,7 @@
 //! What the readers of the shards last saw.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ const TIP_POLLS: u64 = 10;
 pub struct Views {
     shards: Mutex<BTreeMap<Arc<str>, Seen>>,
     unsettled: Mutex<Option<Instant>>,
+    /// When the youngest change of all was made.
+    newest_ms: AtomicI64,
 }
 
 /// What has happened to a shard since some moment.
@@ -83,6 +86,11 @@ impl Views {
         }
     }
 
+    /// Changes of the application were read, the youngest made at this time.
+    pub fn newest(&self, ms: i64) {
+        self.newest_ms.fetch_max(ms, Ordering::Relaxed);
+    }
+
     /// A shard has ended, or a new one was found.
     pub fn unsettle(&self) {
         *self.unsettled.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
@@ -128,7 +136,8 @@ impl Views {
                 marker: seen.marker.clone(),
             });
         }
-        TailView { shards, changes_waiting: waiting, is_settling: self.is_settling() }
+        let newest_ms = Some(self.newest_ms.load(Ordering::Relaxed)).filter(|ms| *ms > 0);
+        TailView { shards, changes_waiting: waiting, is_settling: self.is_settling(), now_ms, newest_ms }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Seen>> {

@@ -105,9 +105,10 @@ async fn the_tail_is_replaced_by_each_commit() {
         let marker = quiet_ms.map(|_| "m".to_owned());
         ShardView { id: id.into(), lag_ms: 5, quiet_ms, quiet_polls: 3, marker }
     };
+    let tail = |shards, newest_ms| TailView { shards, changes_waiting: 4, is_settling: true, now_ms: 99, newest_ms };
     let tails = [
-        Some(TailView { shards: vec![view("a", Some(7)), view("b", None)], changes_waiting: 4, is_settling: true }),
-        Some(TailView { shards: vec![view("c", None)], changes_waiting: 0, is_settling: false }),
+        Some(tail(vec![view("a", Some(7)), view("b", None)], Some(98))),
+        Some(TailView { is_settling: false, ..tail(vec![view("c", None)], None) }),
         None,
     ];
     for tail in tails {
