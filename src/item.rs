@@ -4,15 +4,25 @@
 //! located and its size counted in the one walk that also finds where the item ends. Nothing else is parsed and nothing
 //! is ever printed anew, so numbers of 38 digits, sets, binary and unusual escapes arrive byte for byte.
 
+mod attributes;
+mod decimal;
 mod key;
+mod limits;
+mod members;
+mod value;
 mod walk;
 
 use std::ops::Range;
 
 use bytes::Bytes;
 
+pub use attributes::{Attribute, Attributes};
+pub use decimal::{Decimal, NotANumber};
 pub use key::{Key, KeyAttribute, KeyKind, KeySchema};
-pub use walk::{Fault, Walker};
+pub use limits::{BrokenLimit, Limit};
+pub use members::{Elements, Member, Members, elements, members, text, typed};
+pub use value::{Kind, Number, Value, decode_base64};
+pub use walk::{Fault, Text, Walker};
 
 /// One item in DynamoDB's JSON. Cloning shares the bytes.
 #[derive(Debug, Clone)]
@@ -86,6 +96,19 @@ impl RawItem {
     pub fn sort_value(&self) -> Option<&[u8]> {
         let span = self.sort.as_ref()?;
         Some(&self.json[span.start as usize..span.end as usize])
+    }
+
+    /// The value of a key attribute, looked up by the attribute's name; `None` for every other attribute.
+    ///
+    /// Costs a comparison: the name stands right before a key's value. An item that is written with white space or
+    /// escapes there has to be searched like for any attribute, and answers `None`.
+    pub fn key_value(&self, name: &str) -> Option<&[u8]> {
+        let named = |span: &Range<u32>| {
+            let before = self.json[..span.start as usize].strip_suffix(b"\":")?.strip_suffix(name.as_bytes())?;
+            let is_whole = matches!(before, [.., b'{' | b',', b'"']) && !name.contains('\\');
+            is_whole.then(|| &self.json[span.start as usize..span.end as usize])
+        };
+        named(&self.partition).or_else(|| self.sort.as_ref().and_then(named))
     }
 
     /// A hash of the key's value, the same for equal keys however they are spelled.

@@ -37,7 +37,21 @@ pub struct Text<'a> {
     escaped: bool,
 }
 
-impl Text<'_> {
+impl<'a> Text<'a> {
+    pub(super) fn new(raw: &'a [u8], escaped: bool) -> Self {
+        Self { raw, escaped }
+    }
+
+    /// As it is written, escapes and all.
+    pub fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// Whether it has escapes.
+    pub fn is_escaped(&self) -> bool {
+        self.escaped
+    }
+
     /// Whether it spells `name`.
     pub fn is(&self, name: &str) -> bool {
         if self.escaped { self.decoded() == name.as_bytes() } else { self.raw == name.as_bytes() }
@@ -49,7 +63,7 @@ impl Text<'_> {
     }
 
     /// The text with escapes decoded; lone surrogates become the replacement character.
-    pub fn decoded(&self) -> Cow<'_, [u8]> {
+    pub fn decoded(&self) -> Cow<'a, [u8]> {
         if !self.escaped {
             return Cow::Borrowed(self.raw);
         }
@@ -289,6 +303,13 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// Crosses `true` or `false`.
+    pub fn boolean(&mut self) -> Result<bool, Fault> {
+        let value = self.peek() == Some(b't');
+        self.word(if value { b"true" } else { b"false" })?;
+        Ok(value)
+    }
+
     /// Crosses one attribute value (`{"S":"..."}`), adds its size to `bytes` and returns its type name.
     pub fn attribute_value(&mut self, bytes: &mut usize) -> Result<&'a [u8], Fault> {
         self.take(b'{', "an attribute value")?;
@@ -300,10 +321,7 @@ impl<'a> Walker<'a> {
             b"B" => *bytes += binary_bytes(self.text()?.raw),
             b"BOOL" | b"NULL" => {
                 *bytes += 1;
-                match self.peek() {
-                    Some(b't') => self.word(b"true")?,
-                    _ => self.word(b"false")?,
-                }
+                self.boolean()?;
             }
             b"SS" => *bytes += self.set(|element| element.bytes())?,
             b"NS" => *bytes += self.set(|element| number_bytes(element.raw))?,
