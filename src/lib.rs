@@ -8,7 +8,7 @@
 //! | 0 words | [`item`], [`change`], [`units`], [`error`], [`policy`], [`event`] | each other, downward |
 //! | 1 seams | [`source`], [`stream`], [`transform`], [`sink`], [`checkpoint`] | layer 0 |
 //! | 2 engine | [`engine`] | layers 0-1, tokio, futures, governor, tracing |
-//! | 3 adapters | [`dynamodb`], [`journal`], [`expression`], [`memory`], [`embedded`] | layers 0-1, their own library; never the engine or a sibling |
+//! | 3 adapters | [`dynamodb`], [`journal`], [`expression`], [`recipe`], [`memory`], [`embedded`] | layers 0-1, their own library; never the engine or a sibling (a recipe uses expressions) |
 //! | 4 front | [`config`], [`report`], [`cli`] | everything |
 //!
 //! `tests/architecture.rs` holds this table.
@@ -49,6 +49,7 @@ pub mod embedded;
 pub mod expression;
 pub mod journal;
 pub mod memory;
+pub mod recipe;
 
 pub mod cli;
 pub mod config;

@@ -73,6 +73,7 @@ fn rules() -> Vec<Rule> {
     rules.push(adapter("dynamodb", &["dynamodb"], FRONT_CRATES));
     rules.push(adapter("journal", &["journal"], FRONT_CRATES));
     rules.push(adapter("expression", &["expression"], OUTSIDE));
+    rules.push(adapter("recipe", &["recipe", "expression"], OUTSIDE));
     rules.push(adapter("memory", &["memory"], NOT_IN_ENGINE));
     rules.push(adapter("embedded", &["embedded"], FRONT_CRATES));
     rules
@@ -119,7 +120,7 @@ fn names_after<'a>(text: &'a str, prefix: &str) -> BTreeSet<&'a str> {
 fn imports_point_downwards() {
     let mut wrong = Vec::new();
     for rule in rules() {
-        let is_adapter = ["dynamodb", "journal", "expression", "memory", "embedded"].contains(&rule.module);
+        let is_adapter = ["dynamodb", "journal", "expression", "recipe", "memory", "embedded"].contains(&rule.module);
         for (path, text) in sources(rule.module) {
             for used in names_after(&text, "crate::") {
                 let is_below = is_adapter && (WORDS.contains(&used) || SEAMS.contains(&used));
