@@ -232,7 +232,8 @@ impl File<'_> {
             let message = format!("{place}: the step does nothing");
             return Err(usage(message, "give it one of rename, update, copy, emit, drop"));
         }
-        if !may_change_keys && !(copy.is_empty() && emit.is_empty()) {
+        let adds_items = !copy.is_empty() || !emit.is_empty();
+        if adds_items && !may_change_keys {
             let message = format!("{place}: items that are added have keys of their own");
             return Err(usage(message, KEYS_STAY));
         }
