@@ -1,6 +1,7 @@
 //! The commands: one file each, and where their results become exit codes.
 
 pub mod args;
+mod chain;
 mod demo;
 mod drain;
 mod log;

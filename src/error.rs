@@ -44,6 +44,8 @@ pub enum ErrorKind {
     Journal,
     /// The run was started with another source, destination, segment count or transforms.
     RunChanged,
+    /// A transform gave two different results for one item.
+    Impure,
     /// More dead letters than `--max-dead-letters` allows.
     TooManyDeadLetters,
     /// Local files or the terminal.

@@ -23,7 +23,7 @@ pub fn action(kind: ErrorKind) -> Action {
         TimedOut | Unreachable | ServerFault | MalformedAnswer | CredentialsExpired => Action::Retry,
         Rejected => Action::Bisect,
         Usage | Access | TableMissing | TableUnfit | IteratorExpired | PositionLost | StreamGap | TailBehind
-        | StreamUnfit | Journal | RunChanged | TooManyDeadLetters | Io | Internal => Action::Stop,
+        | StreamUnfit | Journal | RunChanged | Impure | TooManyDeadLetters | Io | Internal => Action::Stop,
     }
 }
 
@@ -50,5 +50,6 @@ pub fn exit_code(kind: ErrorKind) -> u8 {
         Io => 16,
         Internal => 17,
         PositionLost | StreamGap | TailBehind => 18,
+        Impure => 19,
     }
 }

@@ -59,7 +59,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expression::{Condition, ValueExpression};
 use crate::item::{Attributes, KeySchema, RawItem};
-use crate::transform::{KeyRule, Rejection, Transform};
+use crate::transform::{KeyRule, Transform};
 
 pub use case::{Case, Expected};
 use step::Step;
@@ -124,11 +124,6 @@ impl Recipe {
         &self.cases
     }
 
-    /// A hash of the file.
-    pub fn digest(&self) -> &str {
-        &self.digest
-    }
-
     fn run(&self, mut item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), String> {
         for (number, step) in self.steps.iter().enumerate() {
             let next = step.apply(item, &self.schema, outputs);
@@ -165,16 +160,16 @@ impl Transform for Recipe {
         self.keys
     }
 
-    fn owner(&self, output: &RawItem) -> Option<crate::item::Key> {
-        self.source_of(output).map(|item| item.key())
+    fn owner(&self, output: &RawItem) -> Option<RawItem> {
+        self.source_of(output)
     }
 
-    fn apply(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), Box<Rejection>> {
-        let before = outputs.len();
-        self.run(item.clone(), outputs).map_err(|reason| {
-            outputs.truncate(before);
-            Box::new(Rejection { item, reason })
-        })
+    fn apply(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), String> {
+        self.run(item, outputs).map_err(|reason| format!("{}: {reason}", self.name))
+    }
+
+    fn files(&self) -> Vec<(String, String)> {
+        vec![(self.name.clone(), self.digest.clone())]
     }
 }
 

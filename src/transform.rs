@@ -1,9 +1,13 @@
-//! The seam for changing items on their way.
+//! The seam for changing items on their way, and the chain of all that change them.
 
-use crate::item::{Key, RawItem};
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::item::RawItem;
 
 /// What a transform may do to keys. The engine holds it to its word, output by output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeyRule {
     /// An output has the key of the item it comes from.
     Identity,
@@ -11,15 +15,6 @@ pub enum KeyRule {
     Derived,
     /// Outputs of different items may have the same key; who has it is kept account of.
     Free,
-}
-
-/// An item that a transform refuses, and why.
-#[derive(Debug, Clone)]
-pub struct Rejection {
-    /// The item as it was handed in.
-    pub item: RawItem,
-    /// Why.
-    pub reason: String,
 }
 
 /// A pure function from one item to zero or more.
@@ -35,27 +30,89 @@ pub trait Transform: Send + Sync {
         KeyRule::Identity
     }
 
-    /// The key of the item that `output` comes from, told from the output's key alone; `None` when it is nobody's.
-    /// Asked only under [`KeyRule::Derived`].
-    fn owner(&self, output: &RawItem) -> Option<Key> {
-        Some(output.key())
+    /// An item with the key of the item that `output` comes from, told from the output's key alone; `None` when it is
+    /// nobody's. Asked only under [`KeyRule::Derived`].
+    fn owner(&self, output: &RawItem) -> Option<RawItem> {
+        Some(output.clone())
     }
 
-    /// Appends the outputs for `item` to `outputs`; appending nothing drops the item deliberately.
-    fn apply(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), Box<Rejection>>;
+    /// Appends the outputs for `item` to `outputs`; appending nothing drops the item deliberately. An error says whose
+    /// refusal it is and why; what was appended until then does not count.
+    fn apply(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), String>;
+
+    /// The same, by a transform that has seen no item before.
+    fn apply_afresh(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), String> {
+        self.apply(item, outputs)
+    }
+
+    /// The files that it consists of, each with a hash of what it says: a run is bound to them.
+    fn files(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
 }
 
-/// Hands every item on as it is.
-#[derive(Debug, Default)]
-pub struct PassThrough;
+/// Transforms one after the other, each on all outputs of the one before.
+pub struct Chain {
+    name: String,
+    links: Vec<Arc<dyn Transform>>,
+}
 
-impl Transform for PassThrough {
-    fn name(&self) -> &str {
-        "pass-through"
+impl Chain {
+    /// In this order.
+    pub fn new(links: Vec<Arc<dyn Transform>>) -> Self {
+        let names: Vec<&str> = links.iter().map(|link| link.name()).collect();
+        let name = if names.is_empty() { "no transforms".to_owned() } else { names.join(", ") };
+        Self { name, links }
     }
 
-    fn apply(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), Box<Rejection>> {
+    /// The transforms, in order.
+    pub fn links(&self) -> &[Arc<dyn Transform>] {
+        &self.links
+    }
+
+    fn run(
+        &self,
+        item: RawItem,
+        outputs: &mut Vec<RawItem>,
+        apply: impl Fn(&dyn Transform, RawItem, &mut Vec<RawItem>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let before = outputs.len();
         outputs.push(item);
+        for link in &self.links {
+            let items: SmallVec<[RawItem; 2]> = outputs.drain(before..).collect();
+            for item in items {
+                apply(&**link, item, outputs)?;
+            }
+        }
         Ok(())
+    }
+}
+
+impl Transform for Chain {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn keys(&self) -> KeyRule {
+        self.links.iter().map(|link| link.keys()).max().unwrap_or(KeyRule::Identity)
+    }
+
+    fn owner(&self, output: &RawItem) -> Option<RawItem> {
+        self.links.iter().rev().try_fold(output.clone(), |output, link| match link.keys() {
+            KeyRule::Identity => Some(output),
+            KeyRule::Derived | KeyRule::Free => link.owner(&output),
+        })
+    }
+
+    fn apply(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), String> {
+        self.run(item, outputs, |link, item, outputs| link.apply(item, outputs))
+    }
+
+    fn apply_afresh(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), String> {
+        self.run(item, outputs, |link, item, outputs| link.apply_afresh(item, outputs))
+    }
+
+    fn files(&self) -> Vec<(String, String)> {
+        self.links.iter().flat_map(|link| link.files()).collect()
     }
 }

@@ -11,7 +11,7 @@ use tableferry::engine::{Migration, Options, Shutdown, Until};
 use tableferry::event::Observer;
 use tableferry::item::{KeyAttribute, KeyKind, KeySchema};
 use tableferry::journal::{Identity, Journal, RunDirectory};
-use tableferry::transform::PassThrough;
+use tableferry::transform::Chain;
 use tableferry::units::Rate;
 
 use super::{DESTINATION, SEGMENTS, SOURCE};
@@ -55,7 +55,7 @@ pub fn migration(client: &Client, journal: Journal, observer: Arc<dyn Observer>)
         },
         changes: None,
         source: Arc::new(TableSource::new(client.clone(), SOURCE, schema.clone(), Consistency::Strong)),
-        transform: Arc::new(PassThrough),
+        transform: Arc::new(Chain::new(Vec::new())),
         sink: Arc::new(TableSink::new(client.clone(), DESTINATION, schema)),
         checkpoint: Arc::new(journal),
         observer,

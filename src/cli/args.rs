@@ -20,7 +20,8 @@ Exit codes:
   15  more dead letters than allowed
   16  local files
   17  a fault in tableferry itself
-  18  the stream has forgotten changes that were not read, or soon will";
+  18  the stream has forgotten changes that were not read, or soon will
+  19  a transform gives different results for the same item";
 
 /// Moves a live DynamoDB table into another one while the application keeps writing.
 ///
@@ -123,6 +124,9 @@ pub struct RunArgs {
     /// Stop when nothing could be read, or nothing written, for this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub give_up_after: u64,
+    /// Directory of transforms, which every item and every change passes in the order of their numbers
+    #[arg(long, value_name = "DIR")]
+    pub transforms: Option<PathBuf>,
     /// Do not follow the source's stream: for a source to which nobody writes
     #[arg(long, conflicts_with = "stream_arn")]
     pub no_tail: bool,

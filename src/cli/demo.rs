@@ -202,6 +202,7 @@ fn spec(state_dir: PathBuf, items: usize, endpoint_url: &str) -> RunSpec {
         consistency: Consistency::Strong,
         read_rate: RateSpec::Unlimited,
         write_rate: RateSpec::Units((items as f64 * UNITS_PER_ITEM / COPY_SECONDS).ceil()),
+        transforms: None,
         state_dir,
         run: RUN.to_owned(),
         max_dead_letters: 0,

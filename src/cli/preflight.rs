@@ -5,6 +5,7 @@ use crate::dynamodb::{ClientOptions, Connection, Table, connect};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Identity;
 use crate::report::to_stderr;
+use crate::transform::{Chain, Transform};
 use crate::units::{Rate, RateSpec, Side};
 
 /// Data that one segment should hold: small enough that many of them keep all workers busy to the end.
@@ -124,7 +125,7 @@ impl Ends {
     }
 
     /// What a resumed run must find unchanged.
-    pub fn identity(&self, segments: u32, transform: &str) -> Identity {
+    pub fn identity(&self, segments: u32, chain: &Chain) -> Identity {
         let pairs = [
             ("source table", self.source.name.clone()),
             ("source ARN", self.source.arn().to_owned()),
@@ -134,9 +135,10 @@ impl Ends {
             ("destination id", self.destination.identity()),
             ("segments", segments.to_string()),
             ("stream", self.stream.clone().unwrap_or_else(|| "none".to_owned())),
-            ("transforms", transform.to_owned()),
+            ("transforms", chain.name().to_owned()),
         ];
-        Identity(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        let files = chain.files().into_iter().map(|(file, hash)| (format!("transform {file}"), hash));
+        Identity(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(files).collect())
     }
 
     /// Segments for a new run.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cli::args::RunArgs;
 use crate::cli::preflight::{self, Connections, Ends};
-use crate::cli::{code, log, signals};
+use crate::cli::{chain, code, log, signals};
 use crate::config::{self, Consistency, RunSpec, UntilSpec};
 use crate::dynamodb::{TableSink, TableSource, TableStream, scan};
 use crate::engine::shutdown::Phase;
@@ -16,7 +16,7 @@ use crate::journal::{Identity, Journal, RunDirectory, RunLock, RunStatus};
 use crate::policy::EXIT_INTERRUPTED;
 use crate::report;
 use crate::stream::ChangeSource;
-use crate::transform::{PassThrough, Transform};
+use crate::transform::Chain;
 use crate::units::Side;
 
 /// Runs the command; the exit code, unless it fails.
@@ -57,6 +57,7 @@ const LATEST_LANDING: Duration = Duration::from_secs(600);
 /// A run whose tables are checked and whose journal is open.
 pub(super) struct Prepared {
     ends: Ends,
+    chain: Chain,
     journal: Journal,
     was_killed: bool,
     _lock: RunLock,
@@ -68,7 +69,6 @@ pub(super) async fn prepare(spec: &RunSpec, connections: Connections) -> Result<
     directory.create()?;
     let lock = directory.lock()?;
     log::start(&directory)?;
-    let transform = PassThrough;
     if directory.journal().exists() && !spec.restart {
         // A damaged journal is told first: nothing else matters then.
         let journal = Journal::open(&directory)?;
@@ -81,23 +81,25 @@ pub(super) async fn prepare(spec: &RunSpec, connections: Connections) -> Result<
             ),
             _ => error,
         })?;
-        check_unchanged(&journal.identity().await?, spec, &ends, transform.name())?;
+        let chain = chain::load(spec.transforms.as_deref(), &ends.source.schema)?;
+        check_unchanged(&journal.identity().await?, spec, &ends, &chain)?;
         if ends.stream.is_some() {
             check_stream_remembers(spec, status, age)?;
         }
         let was_killed = age < LATEST_LANDING;
         directory.keep_spec(&spec.to_json())?;
-        return Ok(Prepared { ends, journal, was_killed, _lock: lock });
+        return Ok(Prepared { ends, chain, journal, was_killed, _lock: lock });
     }
     let ends = preflight::ends(connections, spec, spec.create_destination).await?;
+    let chain = chain::load(spec.transforms.as_deref(), &ends.source.schema)?;
     if !spec.into_nonempty {
         ends.check_empty().await?;
     }
     let segments = spec.segments.unwrap_or_else(|| ends.choose_segments());
-    let identity = ends.identity(segments, transform.name());
+    let identity = ends.identity(segments, &chain);
     let journal = Journal::create(&directory, &identity, segments, ends.source.items_estimated())?;
     directory.keep_spec(&spec.to_json())?;
-    Ok(Prepared { ends, journal, was_killed: false, _lock: lock })
+    Ok(Prepared { ends, chain, journal, was_killed: false, _lock: lock })
 }
 
 /// Refuses a run that the stream has passed by.
@@ -115,10 +117,10 @@ fn check_stream_remembers(spec: &RunSpec, status: RunStatus, age: Duration) -> R
     ))
 }
 
-fn check_unchanged(before: &Identity, spec: &RunSpec, ends: &Ends, transform: &str) -> Result<()> {
+fn check_unchanged(before: &Identity, spec: &RunSpec, ends: &Ends, chain: &Chain) -> Result<()> {
     let stored = before.0.iter().find(|(name, _)| name == "segments").and_then(|(_, count)| count.parse().ok());
     let segments = spec.segments.or(stored).unwrap_or(0);
-    let differences = before.differences(&ends.identity(segments, transform));
+    let differences = before.differences(&ends.identity(segments, chain));
     if differences.is_empty() {
         return Ok(());
     }
@@ -138,7 +140,7 @@ impl Prepared {
         observer: Arc<dyn Observer>,
         shutdown: Arc<Shutdown>,
     ) -> Result<(Summary, Option<Error>)> {
-        let Self { ends, journal, was_killed, _lock } = self;
+        let Self { ends, chain, journal, was_killed, _lock } = self;
         let (consistency, visibility) = match spec.consistency {
             Consistency::Strong => (scan::Consistency::Strong, VISIBILITY_STRONG),
             Consistency::Eventual => (scan::Consistency::Eventual, VISIBILITY_EVENTUAL),
@@ -167,7 +169,7 @@ impl Prepared {
             },
             source: Arc::new(TableSource::new(from.data.clone(), &ends.source.name, schema.clone(), consistency)),
             changes,
-            transform: Arc::new(PassThrough),
+            transform: Arc::new(chain),
             sink: Arc::new(TableSink::new(ends.destination_connection.data.clone(), &ends.destination.name, schema)),
             checkpoint: Arc::new(journal.clone()),
             observer,

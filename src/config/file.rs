@@ -11,14 +11,14 @@ use super::resolve::Environment;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Every section there is.
-const SECTIONS: [&str; 3] = ["source", "destination", "rate"];
+const SECTIONS: [&str; 4] = ["source", "destination", "rate", "transforms"];
 /// The only key that is no string.
 const BOOLEAN: &str = "destination.create";
 /// Words less alike than this (Jaro-Winkler) are no slip of the fingers; then every right one is listed.
 const ALIKE: f64 = 0.75;
 
 /// Every key there is. A key in the file that is not here is refused with the nearest one that is.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "source.table",
     "source.endpoint-url",
     "source.region",
@@ -30,6 +30,7 @@ const KEYS: [&str; 11] = [
     "destination.create",
     "rate.read",
     "rate.write",
+    "transforms.dir",
 ];
 
 /// The file's content.
@@ -42,6 +43,16 @@ pub struct ConfigFile {
     pub destination: TableFile,
     /// How fast.
     pub rate: RateFile,
+    /// What becomes of items.
+    pub transforms: TransformsFile,
+}
+
+/// `[transforms]`
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TransformsFile {
+    /// Directory of the transforms.
+    pub dir: Option<String>,
 }
 
 /// `[source]` and `[destination]`
@@ -265,7 +276,7 @@ mod tests {
             ("[sorce]\ntable = 'a'", "line 1: unknown key `sorce`", "did you mean `source`?"),
             ("source = { tabel = 'a' }", "line 1: unknown key `source.tabel`", "did you mean `source.table`?"),
             ("\n[rate]\nwrites = 'auto'", "line 3: unknown key `rate.writes`", "did you mean `rate.write`?"),
-            ("[xyzzy]", "line 1: unknown key `xyzzy`", "there are: source, destination, rate"),
+            ("[xyzzy]", "line 1: unknown key `xyzzy`", "there are: source, destination, rate, transforms"),
             ("[rate]\nzzz = 'a'", "line 2: unknown key `rate.zzz`", "there are: read, write"),
         ] {
             assert_refused(text, message, hint);

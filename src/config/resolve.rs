@@ -97,6 +97,9 @@ pub struct RunSpec {
     pub read_rate: RateSpec,
     /// Write capacity.
     pub write_rate: RateSpec,
+    /// Directory of the transforms.
+    #[serde(default)]
+    pub transforms: Option<PathBuf>,
     /// Directory of all runs.
     pub state_dir: PathBuf,
     /// Name of this one.
@@ -172,6 +175,7 @@ pub fn resolve(args: &RunArgs, environment: &Environment<'_>) -> Result<RunSpec>
             (None, None) => Ok(RateSpec::Auto),
         }
     };
+    let transforms = args.transforms.clone().or_else(|| file.transforms.dir.clone().map(PathBuf::from));
     let stream_arn = args.stream_arn.clone().or_else(|| environment("STREAM_ARN"));
     Ok(RunSpec {
         tail: match (args.no_tail, stream_arn) {
@@ -190,6 +194,7 @@ pub fn resolve(args: &RunArgs, environment: &Environment<'_>) -> Result<RunSpec>
         consistency: if args.eventual { Consistency::Eventual } else { Consistency::Strong },
         read_rate: rate(Side::Read, "--read-rate", &args.read_rate, "rate.read", &file.rate.read)?,
         write_rate: rate(Side::Write, "--write-rate", &args.write_rate, "rate.write", &file.rate.write)?,
+        transforms: transforms.map(absolute).transpose()?,
         state_dir: args.state.clone(),
         run: checked_run(args.run.clone().unwrap_or_else(default_run))?,
         max_dead_letters: args.max_dead_letters,
@@ -242,6 +247,11 @@ impl SideFlags<'_> {
 /// The table's name, also of an ARN.
 fn short_name(table: &str) -> &str {
     table.rsplit('/').next().unwrap_or(table)
+}
+
+/// For whoever reads it in another directory.
+fn absolute(path: PathBuf) -> Result<PathBuf> {
+    std::path::absolute(&path).map_err(|error| usage(&format!("{}: {error}", path.display()), "name a directory"))
 }
 
 fn checked_run(name: String) -> Result<String> {

@@ -1,17 +1,23 @@
 //! What a scanned item and a change write to the destination: the transform, held to its word about keys.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use smallvec::{SmallVec, smallvec};
 
 use crate::change::Change;
 use crate::engine::mutant::{self, Mutant};
-use crate::item::{Key, RawItem};
+use crate::engine::shutdown::Shutdown;
+use crate::error::{Error, ErrorKind};
+use crate::item::{Key, KeySchema, RawItem, members};
 use crate::sink::Write;
-use crate::transform::{KeyRule, Rejection, Transform};
+use crate::transform::{KeyRule, Transform};
 
 /// Partition keys that begin so are the tool's own: written to the source to see its stream deliver them, never copied.
 pub const MARKER_PREFIX: &str = "tableferry-marker|";
+
+/// One item of so many is transformed twice, to see whether it comes out the same.
+const SAMPLE: u64 = 100;
 
 /// Mostly one.
 pub type Writes = SmallVec<[Write; 1]>;
@@ -42,13 +48,18 @@ impl Operation {
 pub struct Applier {
     transform: Arc<dyn Transform>,
     rule: KeyRule,
+    schema: KeySchema,
+    shutdown: Arc<Shutdown>,
+    /// Whether what it does is written by a user, and may be anything.
+    is_sampled: bool,
+    applied: AtomicU64,
 }
 
 impl Applier {
-    /// For this transform.
-    pub fn new(transform: Arc<dyn Transform>) -> Self {
-        let rule = transform.keys();
-        Self { transform, rule }
+    /// For this transform and items with keys of `schema`.
+    pub fn new(transform: Arc<dyn Transform>, schema: KeySchema, shutdown: Arc<Shutdown>) -> Self {
+        let (rule, is_sampled) = (transform.keys(), !transform.files().is_empty());
+        Self { transform, rule, schema, shutdown, is_sampled, applied: AtomicU64::new(0) }
     }
 
     /// What a scanned item writes.
@@ -107,36 +118,55 @@ impl Applier {
         debug_assert!(outputs.is_empty());
         let hash = item.key_hash();
         let owner = (self.rule == KeyRule::Derived).then(|| item.key());
-        let done = match self.transform.apply(item, outputs) {
-            Ok(()) => self.check(hash, owner.as_ref(), outputs),
-            Err(rejection) => {
-                let Rejection { reason, .. } = *rejection;
-                Err(reason)
-            }
-        };
+        let is_sample = self.is_sampled && self.applied.fetch_add(1, Ordering::Relaxed).is_multiple_of(SAMPLE);
+        let sample = is_sample.then(|| item.clone());
+        let done = self.transform.apply(item, outputs);
+        if let Some(item) = sample {
+            self.check_purity(item, &done, outputs);
+        }
+        let done = done.and_then(|()| self.check(hash, owner.as_ref(), outputs));
         done.map_err(|reason| {
             outputs.clear();
-            format!("transform {}: {reason}", self.transform.name())
+            format!("transform {reason}")
         })
+    }
+
+    /// Ends the run if the item comes out otherwise when it is transformed again.
+    fn check_purity(&self, item: RawItem, done: &Result<(), String>, outputs: &[RawItem]) {
+        let mut again = Vec::new();
+        let done_again = self.transform.apply_afresh(item.clone(), &mut again);
+        let difference = match (done, done_again) {
+            (Ok(()), Ok(())) => difference(outputs, &again),
+            (Err(_), Err(_)) => None,
+            (Ok(()), Err(reason)) => Some(format!("it was refused: {reason}")),
+            (Err(_), Ok(())) => Some("it was no longer refused".to_owned()),
+        };
+        let Some(difference) = difference else { return };
+        let (name, key) = (self.transform.name(), item.key_json(&self.schema));
+        let message = format!("transform {name} is not pure: when the item {key} was transformed again, {difference}");
+        self.shutdown.fail(Error::new(ErrorKind::Impure, message).hint(
+            "an item has to come out the same whenever and with whatever others it is transformed, because it is \
+             transformed again after a crash: take the clock, random numbers and what is kept between calls out of it, \
+             and begin again with --restart into an empty destination",
+        ));
     }
 
     fn check(&self, hash: u64, owner: Option<&Key>, outputs: &[RawItem]) -> Result<(), String> {
         for (at, output) in outputs.iter().enumerate() {
             let is_kept = match self.rule {
                 KeyRule::Identity => output.key_hash() == hash,
-                KeyRule::Derived => self.transform.owner(output).as_ref() == owner,
+                KeyRule::Derived => self.transform.owner(output).map(|item| item.key()).as_ref() == owner,
                 KeyRule::Free => true,
             };
-            if !is_kept {
-                return Err(match self.rule {
-                    KeyRule::Identity => {
-                        "it changed the item's key but does not declare that it changes keys".to_owned()
-                    }
-                    _ => "an output's key does not tell that it comes from this item".to_owned(),
-                });
-            }
-            if outputs[..at].iter().any(|other| same_key(other, output)) {
-                return Err("two of its outputs have the same key".to_owned());
+            let wrong = match self.rule {
+                _ if is_kept => None,
+                KeyRule::Identity => Some("it changed the item's key but does not declare that it changes keys"),
+                _ => Some("an output's key does not tell that it comes from this item"),
+            };
+            let is_double = || outputs[..at].iter().any(|other| same_key(other, output));
+            let wrong = wrong.or_else(|| is_double().then_some("two of its outputs have the same key"));
+            if let Some(wrong) = wrong {
+                return Err(format!("{}: {wrong}", self.transform.name()));
             }
         }
         Ok(())
@@ -147,6 +177,26 @@ impl Applier {
 pub fn marker(item: &RawItem) -> Option<&str> {
     let value = item.partition_value().strip_prefix(b"{\"S\":\"")?.strip_prefix(MARKER_PREFIX.as_bytes())?;
     std::str::from_utf8(value.strip_suffix(b"\"}")?).ok()
+}
+
+/// What is different in the second of two results of one transform.
+fn difference(first: &[RawItem], second: &[RawItem]) -> Option<String> {
+    if first.len() != second.len() {
+        return Some(format!("{} items came of it and not {}", second.len(), first.len()));
+    }
+    let (one, other) = first.iter().zip(second).find(|(one, other)| one.json() != other.json())?;
+    let has = |item: &RawItem, name: &str, value: &[u8]| {
+        members(item.json()).any(|member| member.name.is(name) && member.value == value)
+    };
+    let lacks = |item: &RawItem, other: &RawItem| {
+        let names = members(item.json()).map(|member| (member.name.decoded(), member.value));
+        let names = names.map(|(name, value)| (String::from_utf8_lossy(&name).into_owned(), value));
+        names.into_iter().find(|(name, value)| !has(other, name, value)).map(|(name, _)| name)
+    };
+    Some(match lacks(one, other).or_else(|| lacks(other, one)) {
+        Some(name) => format!("its attribute {name} was different"),
+        None => "its attributes came in another order".to_owned(),
+    })
 }
 
 fn same_key(one: &RawItem, other: &RawItem) -> bool {

@@ -190,7 +190,8 @@ impl Migration {
             options.max_dead_letters,
         );
         let gate = Arc::new(Gate::new(self.sink.limits(), options.visibility, stats.clone(), letters));
-        let applier = Arc::new(Applier::new(self.transform.clone()));
+        let applier =
+            Arc::new(Applier::new(self.transform.clone(), self.options.schema.clone(), self.shutdown.clone()));
         // Without a tail a key is written once, or again with the same item: what lands late does no harm.
         let settle = if has_tail { options.request_timeout.mul_f64(1.5) } else { Duration::ZERO };
         let hold = if options.was_killed && !mutant::is(Mutant::NoSettle) { settle } else { Duration::ZERO };

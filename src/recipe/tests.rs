@@ -18,7 +18,7 @@ fn item(json: &str) -> RawItem {
 
 fn outputs(recipe: &Recipe, json: &str) -> Result<Vec<String>, String> {
     let mut outputs = Vec::new();
-    recipe.apply(item(json), &mut outputs).map_err(|rejection| rejection.reason)?;
+    recipe.apply(item(json), &mut outputs)?;
     Ok(outputs.iter().map(|item| String::from_utf8(item.json().to_vec()).expect("UTF-8")).collect())
 }
 
@@ -86,9 +86,10 @@ fn items_are_added_and_keys_change_and_each_tells_whose_it_is() {
         ]
     );
     assert_eq!(recipe.keys(), KeyRule::Derived);
-    assert_eq!(recipe.owner(&found[1]), Some(item(CASE).key()));
-    assert_eq!(recipe.owner(&found[2]), Some(item(CASE).key()));
-    assert_ne!(recipe.owner(&found[0]), Some(item(CASE).key()), "the copy's key does not tell");
+    let owner = |output: &RawItem| recipe.owner(output).map(|item| item.key());
+    assert_eq!(owner(&found[1]), Some(item(CASE).key()));
+    assert_eq!(owner(&found[2]), Some(item(CASE).key()));
+    assert_ne!(owner(&found[0]), Some(item(CASE).key()), "the copy's key does not tell");
 }
 
 #[test]
@@ -113,7 +114,7 @@ fn what_cannot_be_done_to_an_item_refuses_it_with_step_and_rule() {
     assert!(refused.contains("400 KB") || refused.contains("409600"), "{refused}");
     let taken = recipe("[[step]]\nrename = { old = \"taken\" }");
     let refused = outputs(&taken, r#"{"pk":{"S":"a"},"sk":{"S":"b"},"old":{"N":"1"},"taken":{"N":"2"}}"#);
-    assert_eq!(refused, Err("step 1: old cannot be renamed: the item has taken already".to_owned()));
+    assert_eq!(refused, Err("0001-test.toml: step 1: old cannot be renamed: the item has taken already".to_owned()));
 }
 
 #[test]

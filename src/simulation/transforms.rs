@@ -1,8 +1,8 @@
 //! Transforms that do everything a transform may: pass, mark, drop, fan out, refuse.
 
 use super::items::{name, parse};
-use crate::item::{Key, RawItem};
-use crate::transform::{KeyRule, Rejection, Transform};
+use crate::item::RawItem;
+use crate::transform::{KeyRule, Transform};
 
 /// What becomes of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,14 +34,14 @@ impl Transform for Shaper {
         }
     }
 
-    fn owner(&self, output: &RawItem) -> Option<Key> {
-        Some(key(owner(name(output))))
+    fn owner(&self, output: &RawItem) -> Option<RawItem> {
+        Some(parse(format!(r#"{{"pk":{{"S":"{}"}}}}"#, owner(name(output)))))
     }
 
-    fn apply(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), Box<Rejection>> {
+    fn apply(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), String> {
         let shape = shape(&item);
         if self.refuses && shape == 4 {
-            return Err(Box::new(Rejection { item, reason: "shape 4 is refused".to_owned() }));
+            return Err("shaper: shape 4 is refused".to_owned());
         }
         match self.kind {
             Kind::PassThrough => outputs.push(item),
@@ -63,10 +63,6 @@ impl Transform for Shaper {
 /// The source key that an output's key tells.
 pub fn owner(output: &str) -> &str {
     output.split('#').next().unwrap_or(output)
-}
-
-fn key(name: &str) -> Key {
-    Key::new(format!(r#"{{"S":"{name}"}}"#).as_bytes(), None)
 }
 
 fn text(item: &RawItem) -> &str {

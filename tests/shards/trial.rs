@@ -19,7 +19,7 @@ use tableferry::event::{End, Event, Observer, Summary};
 use tableferry::item::{KeyAttribute, KeyKind, KeySchema};
 use tableferry::memory::MemoryCheckpoint;
 use tableferry::stream::Position;
-use tableferry::transform::PassThrough;
+use tableferry::transform::Chain;
 use tableferry::units::Rate;
 use tokio::runtime::{Builder, Runtime};
 
@@ -286,7 +286,7 @@ impl Process {
             },
             source: Arc::new(TableSource::new(data.clone(), from, schema(), scan::Consistency::Strong)),
             changes: Some(shim.clone()),
-            transform: Arc::new(PassThrough),
+            transform: Arc::new(Chain::new(Vec::new())),
             sink: Arc::new(TableSink::new(data, to, schema())),
             checkpoint: trial.checkpoint.clone(),
             observer: memory.clone(),
