@@ -1,5 +1,6 @@
 //! The seam to what survives a kill.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -114,6 +115,15 @@ pub enum LetterChange {
     Clear(String),
 }
 
+/// An item of the source has, or is about to have, an output of this key. Only where keys are free.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Claim {
+    /// The source item's key as DynamoDB JSON.
+    pub source: String,
+    /// The output's.
+    pub destination: String,
+}
+
 /// Counters of a run, summed over all its processes.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Totals {
@@ -153,12 +163,14 @@ pub struct RunState {
     pub segments: u32,
     /// Segments that are done.
     pub segments_done: u32,
-    /// Keys of the dead letters on record.
-    pub dead_letters: Vec<String>,
+    /// Reasons of the dead letters on record, by the items' keys.
+    pub dead_letters: BTreeMap<String, String>,
     /// Counters so far.
     pub totals: Totals,
     /// Every shard that was ever taken up; none until the start positions are committed.
     pub shards: Vec<ShardState>,
+    /// Every claim on record.
+    pub claims: Vec<Claim>,
 }
 
 /// The memory of a run.
@@ -173,6 +185,9 @@ pub trait Checkpoint: Send + Sync {
 
     /// Stores a commit, all of it or nothing; durable on return. Called by one task at a time.
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<()>>;
+
+    /// Adds claims and removes others, all or nothing; durable on return.
+    fn commit_claims(&self, added: Vec<Claim>, removed: Vec<Claim>) -> BoxFuture<'_, Result<()>>;
 
     /// The dead letters on record by reason, most frequent first.
     fn dead_letters(&self) -> BoxFuture<'_, Result<Vec<DeadLetterGroup>>>;

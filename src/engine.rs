@@ -7,6 +7,7 @@
 
 pub mod apply;
 pub mod batch;
+mod claims;
 pub mod copy;
 pub mod gate;
 pub mod in_flight;

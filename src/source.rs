@@ -33,4 +33,7 @@ pub trait ScanSource: Send + Sync {
     /// engine's. The items of a page reflect every write completed before the call (unless the source was opened for
     /// eventual reads).
     fn read_page<'a>(&'a self, segment: u32, segments: u32, cursor: Option<&'a Cursor>) -> BoxFuture<'a, Result<Page>>;
+
+    /// The item with the key of `key`, as every write completed before the call left it. One attempt.
+    fn read_item<'a>(&'a self, key: &'a RawItem) -> BoxFuture<'a, Result<Option<RawItem>>>;
 }

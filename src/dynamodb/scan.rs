@@ -5,6 +5,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde::Deserialize;
 
+use crate::dynamodb::read::TableReader;
 use crate::dynamodb::wire;
 use crate::error::{Error, ErrorKind, Result};
 use crate::item::{Fault, KeySchema, RawItem, Walker};
@@ -26,12 +27,15 @@ pub struct TableSource {
     table: String,
     schema: KeySchema,
     consistency: Consistency,
+    reader: TableReader,
 }
 
 impl TableSource {
     /// Reads `table`, whose items have keys of `schema`.
     pub fn new(client: Client, table: impl Into<String>, schema: KeySchema, consistency: Consistency) -> Self {
-        Self { client, table: table.into(), schema, consistency }
+        let table = table.into();
+        let reader = TableReader::new(client.clone(), table.clone(), schema.clone());
+        Self { client, table, schema, consistency, reader }
     }
 
     fn request(&self, segment: u32, segments: u32, cursor: Option<&Cursor>) -> Vec<u8> {
@@ -51,6 +55,10 @@ impl TableSource {
 }
 
 impl ScanSource for TableSource {
+    fn read_item<'a>(&'a self, key: &'a RawItem) -> BoxFuture<'a, Result<Option<RawItem>>> {
+        Box::pin(self.reader.get(key))
+    }
+
     fn read_page<'a>(&'a self, segment: u32, segments: u32, cursor: Option<&'a Cursor>) -> BoxFuture<'a, Result<Page>> {
         Box::pin(async move {
             let request = self.request(segment, segments, cursor);

@@ -62,6 +62,18 @@ impl Applier {
         Self { transform, rule, schema, shutdown, is_sampled, applied: AtomicU64::new(0) }
     }
 
+    /// Whether keys are free, so that only the claims can tell what is to be deleted.
+    pub fn has_claims(&self) -> bool {
+        self.rule == KeyRule::Free && !mutant::is(Mutant::NoClaims)
+    }
+
+    /// The output of that key which the item has now, if it is not refused.
+    pub fn output(&self, item: RawItem, key: &Key) -> Option<RawItem> {
+        let mut outputs = Vec::new();
+        self.outputs(item, &mut outputs).ok()?;
+        outputs.into_iter().find(|output| output.key() == *key)
+    }
+
     /// What a scanned item writes.
     pub fn row(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Operation {
         if marker(&item).is_some() {
@@ -94,6 +106,7 @@ impl Applier {
         // An identity put takes the old output's place anyway.
         if let Some(old) = change.old
             && !is_replaced
+            && !self.has_claims()
             && !mutant::is(Mutant::OldOutputsKept)
         {
             if mutant::is(Mutant::RawDelete) {

@@ -8,6 +8,8 @@
 //! - A lane whose attempt was given up is kept until that attempt can no longer land.
 //! - So no destination key is written twice at once, and no batch holds a key twice.
 
+mod claiming;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -28,6 +30,8 @@ use crate::engine::touch::{Pages, Touches};
 use crate::engine::watermark::Ticket;
 use crate::item::RawItem;
 use crate::sink::{SinkLimits, Write};
+use claiming::Claiming;
+pub use claiming::{Answered, Begun};
 
 /// How long a batch that is not full waits for more: short against a request's time, long against a page's.
 const LINGER: Duration = Duration::from_millis(10);
@@ -59,6 +63,7 @@ pub struct Gate {
     stats: Arc<Stats>,
     inner: Mutex<Inner>,
     changed: Notify,
+    claims_changed: Notify,
 }
 
 struct Inner {
@@ -69,6 +74,8 @@ struct Inner {
     changes: VecDeque<(u64, Write)>,
     rows: VecDeque<Row>,
     settling: BinaryHeap<Reverse<(Instant, u64)>>,
+    /// When keys are free.
+    claiming: Option<Claiming>,
     rows_are_held: bool,
     is_closed: bool,
 }
@@ -105,8 +112,15 @@ struct Waiting {
 }
 
 impl Gate {
-    /// For a sink with these limits; pages may show the table as it was `visibility` ago.
-    pub fn new(limits: SinkLimits, visibility: Duration, stats: Arc<Stats>, letters: Letters) -> Self {
+    /// For a sink with these limits; pages may show the table as it was `visibility` ago. When keys are free, somebody
+    /// has to look after the claims.
+    pub fn new(
+        limits: SinkLimits,
+        visibility: Duration,
+        keys_are_free: bool,
+        stats: Arc<Stats>,
+        letters: Letters,
+    ) -> Self {
         let pages = Arc::new(Pages::default());
         let visibility = if mutant::is(Mutant::NoHold) { Duration::ZERO } else { visibility };
         let inner = Inner {
@@ -116,10 +130,11 @@ impl Gate {
             changes: VecDeque::new(),
             rows: VecDeque::new(),
             settling: BinaryHeap::new(),
+            claiming: keys_are_free.then(Claiming::default),
             rows_are_held: false,
             is_closed: false,
         };
-        Self { limits, pages, stats, inner: Mutex::new(inner), changed: Notify::new() }
+        Self { limits, pages, stats, inner: Mutex::new(inner), changed: Notify::new(), claims_changed: Notify::new() }
     }
 
     /// To be called before a page of the scan is requested; the guard goes into the page's ticket.
@@ -161,20 +176,24 @@ impl Gate {
             }
             let waiting = Waiting { operation, sequence, tickets: smallvec![ticket] };
             let hash = waiting.operation.origin().key_hash();
+            let is_claiming = inner.claiming.is_some();
             match inner.lanes.get_mut(&hash) {
-                Some(lane) => lane.wait(waiting),
+                Some(lane) => lane.wait(waiting, is_claiming),
                 None => inner.begin(hash, waiting, VecDeque::new()),
             }
         }
         inner.touches.forget();
         drop(inner);
         self.changed.notify_one();
+        self.claims_changed.notify_one();
     }
 
-    /// Answers for the writes of a batch. Their keys are free then, or from `settles` on.
-    pub fn answer(&self, answers: impl Iterator<Item = (u64, Answer)>, settles: Option<Instant>) {
+    /// Answers for the writes of a batch, each with its lane and the hash of its key. Their keys are free then, or from
+    /// `settles` on.
+    pub fn answer(&self, answers: impl Iterator<Item = (u64, u64, Answer)>, settles: Option<Instant>) {
         let mut inner = self.lock();
-        for (hash, answer) in answers {
+        for (hash, destination, answer) in answers {
+            let is_claiming = inner.claiming.is_some();
             let lane = inner.lanes.get_mut(&hash).expect("a write has a lane until it is answered for");
             lane.settles = lane.settles.max(settles);
             match answer {
@@ -183,7 +202,9 @@ impl Gate {
                     lane.rejected = Some(reason);
                     lane.origin.get_or_insert_with(|| write.item().clone());
                     // What a refused change should have replaced is out of date: better none than a stale one.
-                    if let (Some(_), Write::Put(item)) = (&lane.change, write) {
+                    if (lane.change.is_some() || is_claiming)
+                        && let Write::Put(item) = write
+                    {
                         inner.changes.push_back((hash, Write::Delete(item)));
                         continue;
                     }
@@ -193,9 +214,13 @@ impl Gate {
             if lane.left == 0 {
                 inner.finish(hash);
             }
+            if let Some(claiming) = &mut inner.claiming {
+                claiming.answer(Answered { lane: hash, destination, settles });
+            }
         }
         drop(inner);
         self.changed.notify_one();
+        self.claims_changed.notify_one();
     }
 
     /// No more rows or changes will come.
@@ -223,7 +248,9 @@ impl Gate {
         loop {
             let wake_at = {
                 let mut inner = self.lock();
-                inner.release_settled();
+                if inner.release_settled() {
+                    self.claims_changed.notify_one();
+                }
                 let is_full = inner.changes.len() + inner.rows.len() >= self.limits.max_items;
                 let is_time = linger.is_some_and(|until| until <= Instant::now());
                 if (is_full || is_time || inner.is_closed)
@@ -270,6 +297,7 @@ impl Gate {
         let mut superseded = 0;
         let mut put_aside = Vec::new();
         while !inner.rows_are_held
+            && !inner.claiming.as_ref().is_some_and(Claiming::is_full)
             && batch.writes.len() < self.limits.max_items
             && let Some(row) = inner.rows.front()
         {
@@ -296,6 +324,9 @@ impl Gate {
         for row in put_aside.into_iter().rev() {
             inner.rows.push_front(row);
         }
+        if inner.claiming.is_some() {
+            self.claims_changed.notify_one();
+        }
         if superseded > 0 {
             self.stats.add_superseded(superseded);
         }
@@ -317,7 +348,13 @@ impl Inner {
     }
 
     fn begin_row(&mut self, row: Row, batch: &mut Batch) {
-        let Row { lane: hash, operation: Operation { origin, writes, .. }, ticket } = row;
+        let Row { lane: hash, operation, ticket } = row;
+        if let Some(claiming) = &mut self.claiming {
+            let origin = claiming.begin(hash, operation);
+            self.lanes.insert(hash, Lane::new(None, Some(origin), 1, smallvec![ticket]));
+            return;
+        }
+        let Operation { origin, writes, .. } = operation;
         let lane = Lane::new(None, origin, writes.len(), smallvec![ticket]);
         let mut writes = writes.into_iter();
         if let Some(write) = writes.next() {
@@ -331,7 +368,17 @@ impl Inner {
 
     /// Begins a change on a lane that is free.
     fn begin(&mut self, hash: u64, next: Waiting, waiting: VecDeque<Waiting>) {
-        let Waiting { operation: Operation { origin, writes, rejected }, sequence, tickets } = next;
+        let Waiting { mut operation, sequence, tickets } = next;
+        if let Some(claiming) = &mut self.claiming {
+            let rejected = operation.rejected.take();
+            let origin = claiming.begin(hash, operation);
+            let mut lane = Lane::new(Some(sequence), Some(origin), 1, tickets);
+            lane.rejected = rejected;
+            lane.waiting = waiting;
+            self.lanes.insert(hash, lane);
+            return;
+        }
+        let Operation { origin, writes, rejected } = operation;
         let mut lane = Lane::new(Some(sequence), origin, writes.len(), tickets);
         lane.rejected = rejected;
         lane.waiting = waiting;
@@ -382,14 +429,17 @@ impl Inner {
         self.begin(hash, next, lane.waiting);
     }
 
-    fn release_settled(&mut self) {
+    /// Whether there were any.
+    fn release_settled(&mut self) -> bool {
         let now = Instant::now();
+        let before = self.settling.len();
         while let Some(Reverse((at, hash))) = self.settling.peek().copied()
             && at <= now
         {
             self.settling.pop();
             self.release(hash);
         }
+        self.settling.len() < before
     }
 }
 
@@ -403,12 +453,16 @@ impl Lane {
         Self { change, origin, left, written: 0, rejected: None, tickets, settles: None, waiting: VecDeque::new() }
     }
 
-    fn wait(&mut self, later: Waiting) {
+    /// Joins a change with those that wait. What an earlier one would write is known to the claims, if there are any.
+    fn wait(&mut self, later: Waiting, is_claiming: bool) {
         match self.waiting.pop_back() {
             Some(earlier) if earlier.operation.origin().key() == later.operation.origin().key() => {
                 let mut tickets = earlier.tickets;
                 tickets.extend(later.tickets);
-                let operation = merge(earlier.operation, later.operation);
+                let operation = match is_claiming {
+                    true => later.operation,
+                    false => merge(earlier.operation, later.operation),
+                };
                 self.waiting.push_back(Waiting { operation, sequence: later.sequence, tickets });
             }
             earlier => self.waiting.extend(earlier.into_iter().chain([later])),

@@ -25,7 +25,7 @@ pub struct Letters {
 impl Letters {
     /// Begins with the letters of earlier processes; more than `max` end the run.
     pub fn new(
-        on_record: Vec<String>,
+        on_record: impl IntoIterator<Item = String>,
         schema: KeySchema,
         watermark: Arc<Watermark>,
         stats: Arc<Stats>,

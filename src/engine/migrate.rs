@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::checkpoint::{Checkpoint, RunState};
 use crate::engine::apply::Applier;
+use crate::engine::claims::{Claims, Tools};
 use crate::engine::copy::{MEMORY_KIB, Reader};
 use crate::engine::gate::Gate;
 use crate::engine::in_flight::InFlight;
@@ -119,6 +120,8 @@ struct Parts {
     reader: Arc<Reader>,
     tail: Option<Arc<Tail>>,
     writer: Arc<Writer>,
+    /// When keys are free.
+    claims: Option<Claims>,
     journalist: Journalist,
 }
 
@@ -143,14 +146,17 @@ impl Migration {
             resumed: state.totals != Default::default() || state.segments_done > 0 || !state.shards.is_empty(),
         });
         let stats = Arc::new(Stats::new(&state, self.options.items_estimated));
-        let parts = self.parts(&state, &stats);
+        let mut parts = match self.parts(&state, &stats) {
+            Ok(parts) => parts,
+            Err(error) => return (self.summary(&stats, End::Failed, Vec::new()), Some(error)),
+        };
 
         let mut background = JoinSet::new();
         let ended = Arc::new(Notify::new());
         background.spawn(parts.journalist.clone().run(self.shutdown.clone(), ended.clone()));
         let mut telling = JoinSet::new();
         telling.spawn(tell(self.observer.clone(), stats.clone(), parts.reader.clone(), parts.writer.clone()));
-        let is_end_reached = self.work(&state, &parts, &stats).await;
+        let is_end_reached = self.work(&state, &mut parts, &stats).await;
         telling.shutdown().await;
         ended.notify_one();
         while let Some(ended) = background.join_next().await {
@@ -176,12 +182,12 @@ impl Migration {
         (self.summary(&stats, end, letters), error)
     }
 
-    fn parts(&self, state: &RunState, stats: &Arc<Stats>) -> Parts {
+    fn parts(&self, state: &RunState, stats: &Arc<Stats>) -> Result<Parts> {
         let options = &self.options;
         let has_tail = self.changes.is_some();
         let watermark = Watermark::new(state.totals);
         let letters = Letters::new(
-            state.dead_letters.clone(),
+            state.dead_letters.keys().cloned(),
             options.schema.clone(),
             watermark.clone(),
             stats.clone(),
@@ -189,11 +195,13 @@ impl Migration {
             self.shutdown.clone(),
             options.max_dead_letters,
         );
-        let gate = Arc::new(Gate::new(self.sink.limits(), options.visibility, stats.clone(), letters));
         let applier =
             Arc::new(Applier::new(self.transform.clone(), self.options.schema.clone(), self.shutdown.clone()));
+        let has_claims = applier.has_claims();
+        let gate = Gate::new(self.sink.limits(), options.visibility, has_claims, stats.clone(), letters);
+        let gate = Arc::new(gate);
         // Without a tail a key is written once, or again with the same item: what lands late does no harm.
-        let settle = if has_tail { options.request_timeout.mul_f64(1.5) } else { Duration::ZERO };
+        let settle = if has_tail || has_claims { options.request_timeout.mul_f64(1.5) } else { Duration::ZERO };
         let hold = if options.was_killed && !mutant::is(Mutant::NoSettle) { settle } else { Duration::ZERO };
         let writer = Arc::new(Writer {
             gate: gate.clone(),
@@ -233,15 +241,31 @@ impl Migration {
                 state: TailState::new(state),
             })
         });
+        let tools = Tools {
+            gate: reader.gate.clone(),
+            applier: reader.applier.clone(),
+            source: self.source.clone(),
+            checkpoint: self.checkpoint.clone(),
+            schema: options.schema.clone(),
+            stats: stats.clone(),
+            shutdown: self.shutdown.clone(),
+            give_up_after: options.give_up_after,
+        };
+        let claims = has_claims.then(|| Claims::new(tools, &state.claims, &state.dead_letters)).transpose()?;
         let checkpoint = self.checkpoint.clone();
         let journalist = Journalist { checkpoint, watermark, stats: stats.clone(), tail: tail.clone() };
-        Parts { reader, tail, writer, journalist }
+        Ok(Parts { reader, tail, writer, claims, journalist })
     }
 
     /// Runs all parts until the end is reached, which it returns, or is near for another reason.
-    async fn work(&self, state: &RunState, parts: &Parts, stats: &Arc<Stats>) -> bool {
+    async fn work(&self, state: &RunState, parts: &mut Parts, stats: &Arc<Stats>) -> bool {
         let mut tasks = JoinSet::new();
         let mut reading = JoinSet::new();
+        // Ends after the writer, which it has to tell what to write.
+        let mut claiming = JoinSet::new();
+        if let Some(claims) = parts.claims.take() {
+            claiming.spawn(claims.run());
+        }
         let work = async {
             if let Some(tail) = &parts.tail
                 && state.shards.is_empty()

@@ -36,6 +36,10 @@ pub enum Mutant {
     NoSettle,
     /// A put and a delete that wait together become nothing.
     CoalescedAway,
+    /// Free keys without claims: outputs of the old image are deleted, whoever else has their keys.
+    NoClaims,
+    /// A claim is given up before the delete that goes with it is acknowledged.
+    ClaimDroppedEarly,
 }
 
 #[cfg(test)]

@@ -148,14 +148,15 @@ impl Writer {
         let mut answers = Vec::with_capacity(batch.writes.len());
         let mut written = 0;
         for ((write, lane), outcome) in batch.writes.into_iter().zip(batch.lanes).zip(reply.outcomes) {
+            let key = write.item().key_hash();
             match outcome {
                 Outcome::Written | Outcome::Superseded => {
                     written += usize::from(matches!(write, Write::Put(_)));
-                    answers.push((lane, Answer::Written));
+                    answers.push((lane, key, Answer::Written));
                 }
-                Outcome::Retry if mutant::is(Mutant::UnprocessedIgnored) => answers.push((lane, Answer::Written)),
+                Outcome::Retry if mutant::is(Mutant::UnprocessedIgnored) => answers.push((lane, key, Answer::Written)),
                 Outcome::Retry => again.push(write, lane),
-                Outcome::Rejected(reason) => answers.push((lane, Answer::Rejected(reason, write))),
+                Outcome::Rejected(reason) => answers.push((lane, key, Answer::Rejected(reason, write))),
             }
         }
         self.stats.add_batch(written, reply.units);
@@ -166,7 +167,7 @@ impl Writer {
     /// Answers for a batch that is refused for good.
     fn refuse(&self, batch: Batch, reason: &str) {
         let writes = batch.lanes.into_iter().zip(batch.writes);
-        let rejected = |write: Write| Answer::Rejected(reason.to_owned(), write);
-        self.gate.answer(writes.map(|(lane, write)| (lane, rejected(write))), batch.settles);
+        let rejected = |lane, write: Write| (lane, write.item().key_hash(), Answer::Rejected(reason.to_owned(), write));
+        self.gate.answer(writes.map(|(lane, write)| rejected(lane, write)), batch.settles);
     }
 }

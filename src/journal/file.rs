@@ -15,7 +15,7 @@ use super::directory::{RunDirectory, failed};
 use super::schema::{self, APPLICATION_ID, FORMAT, Identity, RunStatus};
 use super::view;
 use crate::checkpoint::{
-    Checkpoint, Commit, DeadLetter, LetterChange, Place, RunState, SegmentState, ShardState, TailView, Totals,
+    Checkpoint, Claim, Commit, DeadLetter, LetterChange, Place, RunState, SegmentState, ShardState, TailView, Totals,
     handout_order,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -131,13 +131,14 @@ impl Checkpoint for Journal {
             }
             let order = handout_order(segments);
             inner.queue = Some(order.into_iter().filter_map(|at| unfinished[at as usize].take()).collect());
-            let mut keys = connection.prepare("SELECT key FROM dead_letter")?;
+            let mut letters = connection.prepare("SELECT key, reason FROM dead_letter")?;
             Ok(RunState {
                 segments,
                 segments_done: segments - left,
-                dead_letters: keys.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?,
+                dead_letters: letters.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?,
                 totals: view::totals(connection)?,
                 shards: view::shards(connection)?,
+                claims: claims(connection)?,
             })
         }))
     }
@@ -184,9 +185,33 @@ impl Checkpoint for Journal {
         }))
     }
 
+    fn commit_claims(&self, added: Vec<Claim>, removed: Vec<Claim>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.with(move |inner| {
+            let transaction = inner.connection.transaction()?;
+            {
+                let mut add = transaction.prepare_cached("INSERT OR IGNORE INTO claim VALUES (?1, ?2)")?;
+                for Claim { source, destination } in &added {
+                    add.execute([source, destination])?;
+                }
+                let mut remove =
+                    transaction.prepare_cached("DELETE FROM claim WHERE source = ?1 AND destination = ?2")?;
+                for Claim { source, destination } in &removed {
+                    remove.execute([source, destination])?;
+                }
+            }
+            transaction.commit()
+        }))
+    }
+
     fn dead_letters(&self) -> BoxFuture<'_, Result<Vec<DeadLetterGroup>>> {
         Box::pin(self.with(|inner| view::dead_letters(&inner.connection)))
     }
+}
+
+fn claims(connection: &Connection) -> rusqlite::Result<Vec<Claim>> {
+    let mut statement = connection.prepare("SELECT source, destination FROM claim")?;
+    let claim = |row: &rusqlite::Row<'_>| Ok(Claim { source: row.get(0)?, destination: row.get(1)? });
+    statement.query_map([], claim)?.collect()
 }
 
 fn commit_letters(transaction: &Transaction<'_>, letters: &[LetterChange]) -> rusqlite::Result<()> {

@@ -52,6 +52,11 @@ pub fn create(connection: &Connection) -> rusqlite::Result<()> {
              read_until_ms INTEGER NOT NULL,
              ended INTEGER NOT NULL DEFAULT 0
          ) STRICT;
+         CREATE TABLE claim (
+             source TEXT NOT NULL,
+             destination TEXT NOT NULL,
+             PRIMARY KEY (source, destination)
+         ) STRICT, WITHOUT ROWID;
          CREATE TABLE tail (
              id INTEGER PRIMARY KEY CHECK (id = 1),
              changes_waiting INTEGER NOT NULL,

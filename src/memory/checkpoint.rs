@@ -1,6 +1,6 @@
 //! A checkpoint that survives as long as its object.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::future::{BoxFuture, ready};
@@ -8,7 +8,7 @@ use futures::future::{BoxFuture, ready};
 use std::sync::Arc;
 
 use crate::checkpoint::{
-    Checkpoint, Commit, DeadLetter, LetterChange, Place, RunState, SegmentState, ShardState, TailView, Totals,
+    Checkpoint, Claim, Commit, DeadLetter, LetterChange, Place, RunState, SegmentState, ShardState, TailView, Totals,
     handout_order,
 };
 use crate::error::Result;
@@ -28,6 +28,7 @@ struct Inner {
     dead_letters: BTreeMap<String, DeadLetter>,
     tail: Option<TailView>,
     totals: Totals,
+    claims: BTreeSet<Claim>,
 }
 
 impl MemoryCheckpoint {
@@ -40,6 +41,7 @@ impl MemoryCheckpoint {
             dead_letters: BTreeMap::new(),
             tail: None,
             totals: Totals::default(),
+            claims: BTreeSet::new(),
         };
         Self { inner: Mutex::new(inner) }
     }
@@ -67,7 +69,7 @@ impl MemoryCheckpoint {
 impl Checkpoint for MemoryCheckpoint {
     fn load(&self) -> BoxFuture<'_, Result<RunState>> {
         let mut inner = self.lock();
-        let Inner { segments, queue, shards, dead_letters, totals, .. } = &mut *inner;
+        let Inner { segments, queue, shards, dead_letters, totals, claims, .. } = &mut *inner;
         dead_letters.retain(|_, letter| match &letter.place {
             Place::Page { segment, page } => segments.get(segment).is_some_and(|state| *page < state.pages),
             Place::Change { .. } => true,
@@ -77,9 +79,10 @@ impl Checkpoint for MemoryCheckpoint {
         let state = RunState {
             segments: segments.len() as u32,
             segments_done: (segments.len() - queue.len()) as u32,
-            dead_letters: dead_letters.keys().cloned().collect(),
+            dead_letters: dead_letters.iter().map(|(key, letter)| (key.clone(), letter.reason.clone())).collect(),
             totals: *totals,
             shards: shards.values().cloned().collect(),
+            claims: claims.iter().cloned().collect(),
         };
         Box::pin(ready(Ok(state)))
     }
@@ -100,6 +103,13 @@ impl Checkpoint for MemoryCheckpoint {
         }
         inner.tail = commit.tail;
         inner.totals = commit.totals;
+        Box::pin(ready(Ok(())))
+    }
+
+    fn commit_claims(&self, added: Vec<Claim>, removed: Vec<Claim>) -> BoxFuture<'_, Result<()>> {
+        let mut inner = self.lock();
+        inner.claims.retain(|claim| !removed.contains(claim));
+        inner.claims.extend(added);
         Box::pin(ready(Ok(())))
     }
 

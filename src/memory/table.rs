@@ -78,6 +78,10 @@ impl MemoryTable {
 }
 
 impl ScanSource for MemoryTable {
+    fn read_item<'a>(&'a self, key: &'a RawItem) -> BoxFuture<'a, Result<Option<RawItem>>> {
+        Box::pin(ready(Ok(self.lock().get(&(key.key_hash(), key.key())).cloned())))
+    }
+
     fn read_page<'a>(&'a self, segment: u32, segments: u32, cursor: Option<&'a Cursor>) -> BoxFuture<'a, Result<Page>> {
         let after = match cursor {
             None => Ok(None),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use super::world::{World, tell};
-use crate::checkpoint::{Checkpoint, Commit, RunState, SegmentState};
+use crate::checkpoint::{Checkpoint, Claim, Commit, RunState, SegmentState};
 use crate::error::Result;
 use crate::event::DeadLetterGroup;
 use crate::memory::MemoryCheckpoint;
@@ -44,6 +44,19 @@ impl Checkpoint for SlowCheckpoint {
                 }
                 state.count("commits");
             });
+            tokio::time::sleep(after).await;
+            self.world.call().await;
+            Ok(())
+        })
+    }
+
+    fn commit_claims(&self, added: Vec<Claim>, removed: Vec<Claim>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            tell(self.world.now_ms(), "", || format!("claims: added {added:?} removed {removed:?}"));
+            let (before, after) = self.world.latency(self.world.profile.commit_ms);
+            self.world.call().await;
+            tokio::time::sleep(before).await;
+            self.memory.commit_claims(added, removed).await?;
             tokio::time::sleep(after).await;
             self.world.call().await;
             Ok(())

@@ -198,3 +198,17 @@ fn n15_a_put_and_a_delete_that_become_nothing() {
         |seed| Profile { writes: Peer { latency_ms: 400, faults: 0.0 }, hot: 0.8, deletes: 0.5, ..busy(seed) };
     must_be_found(Mutant::CoalescedAway, waiting);
 }
+
+#[test]
+fn n16_free_keys_without_claims() {
+    must_be_found(Mutant::NoClaims, |seed| Profile { transform: Kind::Free, rolls: 0.1, hot: 0.5, ..busy(seed) });
+}
+
+#[test]
+fn n17_claims_that_are_given_up_before_the_delete_is_acknowledged() {
+    let slow_writes = |seed| {
+        let writes = Peer { latency_ms: 400, faults: 0.0 };
+        Profile { transform: Kind::Free, writes, stops: crashes(seed, 4000), longest_pause_ms: 50, ..busy(seed) }
+    };
+    must_be_found(Mutant::ClaimDroppedEarly, slow_writes);
+}

@@ -6,7 +6,7 @@ use std::fmt;
 use super::items::{is_poison, name, schema};
 use super::transforms::Shaper;
 use crate::checkpoint::DeadLetter;
-use crate::item::RawItem;
+use crate::item::{Key, RawItem};
 use crate::transform::Transform;
 
 /// What is as it must not be. Empty is good.
@@ -51,7 +51,8 @@ pub fn compare(
     destination: &BTreeMap<String, RawItem>,
     letters: &[DeadLetter],
 ) -> Differences {
-    let mut expected: BTreeMap<String, RawItem> = BTreeMap::new();
+    // Of several items that want a key, the first has it.
+    let mut wanted: BTreeMap<String, BTreeMap<Key, (String, RawItem)>> = BTreeMap::new();
     let mut letters_expected: BTreeSet<String> = BTreeSet::new();
     for item in source.values() {
         let mut outputs = Vec::new();
@@ -60,7 +61,16 @@ pub fn compare(
             letters_expected.insert(item.key_json(&schema()));
             continue;
         }
-        expected.extend(outputs.into_iter().map(|output| (name(&output).to_owned(), output)));
+        for output in outputs {
+            let who = (item.key_json(&schema()), output.clone());
+            wanted.entry(name(&output).to_owned()).or_default().insert(item.key(), who);
+        }
+    }
+    let mut expected: BTreeMap<String, RawItem> = BTreeMap::new();
+    for (key, items) in wanted {
+        let mut items = items.into_values();
+        expected.extend(items.next().map(|(_, output)| (key, output)));
+        letters_expected.extend(items.map(|(loser, _)| loser));
     }
     let mut differences = Differences::default();
     for (key, item) in &expected {

@@ -105,6 +105,17 @@ impl Profile {
         };
         let crashes = if is_calm { 1 } else { 3 };
         let stops = (0..random.between(0, crashes)).map(|_| Self::stop(random)).collect();
+        let transform = random.pick(&[
+            Kind::PassThrough,
+            Kind::Identity,
+            Kind::Identity,
+            Kind::Derived,
+            Kind::Derived,
+            Kind::Free,
+            Kind::Free,
+        ]);
+        // Who is to blame for an output that the destination refuses is not told where keys are free.
+        let is_poisoned = transform != Kind::Free && random.chance(0.3);
         Self {
             keys,
             filled: random.pick(&[0.0, 0.5, 0.8, 1.0]),
@@ -114,7 +125,7 @@ impl Profile {
             hot: random.pick(&[0.0, 0.3, 0.8]),
             deletes: random.pick(&[0.1, 0.33, 0.5]),
             rolls: random.pick(&[0.0, 0.02, 0.1]),
-            poison: if random.chance(0.7) { 0.0 } else { 0.05 },
+            poison: if is_poisoned { 0.05 } else { 0.0 },
             shapes: 6,
             unseen_ms: random.pick(&[0, 50, 300, 1500]),
             tells_minutes: random.chance(0.2),
@@ -132,7 +143,7 @@ impl Profile {
             batch_bytes: random.pick(&[100, 1000, 16 << 20]),
             refuses_batches: random.chance(0.5),
             has_tail,
-            transform: random.pick(&[Kind::PassThrough, Kind::Identity, Kind::Identity, Kind::Derived, Kind::Derived]),
+            transform,
             refuses: random.chance(0.3),
             read_rate: rate(random),
             write_rate: rate(random),

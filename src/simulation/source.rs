@@ -5,8 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
+use super::items::name;
 use super::world::{State, World, tell};
 use crate::error::{Error, ErrorKind, Result};
+use crate::item::RawItem;
 use crate::source::{Cursor, Page, ScanSource};
 
 pub struct Source(pub Arc<World>);
@@ -17,6 +19,27 @@ pub fn failure(kind: ErrorKind) -> Error {
 }
 
 impl ScanSource for Source {
+    fn read_item<'a>(&'a self, key: &'a RawItem) -> BoxFuture<'a, Result<Option<RawItem>>> {
+        Box::pin(async move {
+            let world = &self.0;
+            world.call().await;
+            let (before, after) = world.latency(world.profile.reads.latency_ms);
+            tokio::time::sleep(before).await;
+            let faults = world.profile.reads.faults;
+            let fault = world.with(|state| {
+                let kinds = [ErrorKind::Throttled, ErrorKind::TimedOut, ErrorKind::ServerFault];
+                state.random.chance(faults).then(|| state.random.pick(&kinds))
+            });
+            if let Some(kind) = fault {
+                return Err(failure(kind));
+            }
+            let item = world.with(|state| state.table.items().get(name(key)).cloned());
+            tokio::time::sleep(after).await;
+            world.call().await;
+            Ok(item)
+        })
+    }
+
     fn read_page<'a>(&'a self, segment: u32, segments: u32, cursor: Option<&'a Cursor>) -> BoxFuture<'a, Result<Page>> {
         Box::pin(async move {
             let world = &self.0;

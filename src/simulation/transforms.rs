@@ -13,6 +13,9 @@ pub enum Kind {
     Identity,
     /// As many outputs as its shape modulo 4, with keys of their own: `k7#0`, `k7#1`, ...
     Derived,
+    /// Outputs with keys that depend on the shape alone, so that many items want the same: `z2`; and `z1` too for shape 5;
+    /// shape 0 is dropped.
+    Free,
 }
 
 #[derive(Debug)]
@@ -31,6 +34,7 @@ impl Transform for Shaper {
         match self.kind {
             Kind::PassThrough | Kind::Identity => KeyRule::Identity,
             Kind::Derived => KeyRule::Derived,
+            Kind::Free => KeyRule::Free,
         }
     }
 
@@ -54,6 +58,12 @@ impl Transform for Shaper {
                 let (key, rest) = (name(&item), text(&item).split_once(',').map_or("", |(_, rest)| rest));
                 let output = |at| parse(format!(r#"{{"pk":{{"S":"{key}#{at}"}},{rest}"#));
                 outputs.extend((0..shape % 4).map(output));
+            }
+            Kind::Free => {
+                let rest = text(&item).split_once(',').map_or("", |(_, rest)| rest);
+                let output = |slot: &u8| parse(format!(r#"{{"pk":{{"S":"z{slot}"}},{rest}"#));
+                let slots: &[u8] = if shape == 5 { &[5, 1] } else { &[shape] };
+                outputs.extend(slots.iter().filter(|slot| **slot > 0).map(output));
             }
         }
         Ok(())

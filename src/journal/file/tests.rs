@@ -1,5 +1,5 @@
 use super::*;
-use crate::checkpoint::ShardView;
+use crate::checkpoint::{Claim, ShardView};
 use crate::journal::RunView;
 
 fn identity() -> Identity {
@@ -53,8 +53,9 @@ async fn a_reopened_journal_continues_where_the_last_commit_left() {
     assert_eq!(journal.identity().await, Ok(identity()));
     let state = journal.load().await.expect("loaded");
     // Page 3 of segment 0 was not passed: it is read again, and with it its dead letter.
-    let dead_letters = vec![letter_of("0-2", Place::Page { segment: 0, page: 2 }).key];
-    assert_eq!(state, RunState { segments: 4, segments_done: 1, dead_letters, totals, shards: vec![] });
+    let left = letter_of("0-2", Place::Page { segment: 0, page: 2 });
+    let dead_letters = [(left.key, left.reason)].into();
+    assert_eq!(state, RunState { segments: 4, segments_done: 1, dead_letters, totals, ..RunState::default() });
     let mut leased = Vec::new();
     while let Some(segment) = journal.lease().await.expect("leased") {
         leased.push(segment);
@@ -93,8 +94,23 @@ async fn dead_letters_come_and_go_in_the_order_of_the_changes() {
         (vec![clear], vec![]),
     ] {
         journal.commit(Commit { letters, ..Commit::default() }).await.expect("committed");
-        assert_eq!(journal.load().await.expect("loaded").dead_letters, left);
+        let found: Vec<String> = journal.load().await.expect("loaded").dead_letters.into_keys().collect();
+        assert_eq!(found, left);
     }
+}
+
+#[tokio::test]
+async fn claims_survive_a_reopening() {
+    let (_state, directory) = fresh();
+    let claim = |source: &str, destination: &str| Claim { source: source.into(), destination: destination.into() };
+    let (one, two, three) = (claim("a", "x"), claim("b", "x"), claim("a", "y"));
+    {
+        let journal = Journal::create(&directory, &identity(), 4, 0).expect("created");
+        journal.commit_claims(vec![one.clone(), two.clone(), one.clone()], vec![]).await.expect("committed");
+        journal.commit_claims(vec![three.clone()], vec![two, claim("never", "there")]).await.expect("committed");
+    }
+    let journal = Journal::open(&directory).expect("opened");
+    assert_eq!(journal.load().await.expect("loaded").claims, [one, three]);
 }
 
 #[tokio::test]
