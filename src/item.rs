@@ -111,6 +111,12 @@ impl RawItem {
         named(&self.partition).or_else(|| self.sort.as_ref().and_then(named))
     }
 
+    /// The top-level attributes from one that is known to begin before byte `at`, without a search for the last such.
+    pub fn members_before(&self, at: usize) -> Members<'_> {
+        let ends = [Some(&self.partition), self.sort.as_ref()].into_iter().flatten().map(|span| span.end as usize);
+        Members::from_offset(&self.json, ends.filter(|end| *end <= at).max().unwrap_or(0))
+    }
+
     /// A hash of the key's value, the same for equal keys however they are spelled.
     pub fn key_hash(&self) -> u64 {
         self.key_hash

@@ -178,8 +178,8 @@ impl<'a> Seen<'a> {
         Ok(false)
     }
 
-    /// The length of a text, as DynamoDB counts it in UTF-16, the bytes of a binary value, the elements of everything that
-    /// has some; nothing else has a size.
+    /// The length of a text, as DynamoDB Local counts it in UTF-16, the bytes of a binary value, the elements of
+    /// everything that has some; nothing else has a size.
     pub(super) fn size(self) -> Looked<Option<u64>> {
         let size = match self.kind() {
             Kind::S => match self.text()? {

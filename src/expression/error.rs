@@ -149,7 +149,8 @@ mod tests {
         assert_eq!((error.line(), error.column()), (2, 6));
         assert_eq!(
             error.render(),
-            "unknown function begin_with\n --> line 2, column 6\n  | \té = begin_with(x)\n  | \t    ^^^^^^^^^^\nhint: write begins_with"
+            "unknown function begin_with\n --> line 2, column 6\n  | \té = begin_with(x)\n  | \t    ^^^^^^^^^^\n\
+             hint: write begins_with"
         );
         let inner = error.within(10, 9);
         assert_eq!((inner.line(), inner.column()), (11, 6));

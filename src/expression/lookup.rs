@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 
-use memchr::memmem::Finder;
+use memchr::memmem::{self, Finder};
 use smallvec::SmallVec;
 
-use crate::item::{RawItem, members};
+use crate::item::RawItem;
 
 use super::path::{Path, descend_raw};
 
@@ -18,15 +18,16 @@ pub(super) struct Names {
 #[derive(Debug, Clone)]
 struct Name {
     text: Box<str>,
-    /// Finds the name between quotes.
-    finder: Finder<'static>,
+    /// Finds the name between quotes; `None` for a name that JSON cannot write as it is, or need not.
+    finder: Option<Finder<'static>>,
 }
 
 impl From<Vec<Box<str>>> for Names {
     fn from(names: Vec<Box<str>>) -> Self {
         let name = |text: Box<str>| {
+            let is_plain = !text.contains(['"', '\\', '/']) && !text.contains(char::is_control);
             let quoted = format!("\"{text}\"");
-            Name { text, finder: Finder::new(quoted.as_bytes()).into_owned() }
+            Name { text, finder: is_plain.then(|| Finder::new(quoted.as_bytes()).into_owned()) }
         };
         Self { names: names.into_iter().map(name).collect() }
     }
@@ -62,7 +63,7 @@ impl<'a> Lookup<'a> {
         if let Slot::Unknown = slots[slot] {
             match self.item.key_value(&self.names[slot].text) {
                 Some(value) => slots[slot] = Slot::Found(value),
-                None => self.search(slot, &mut slots),
+                None => self.search(&mut slots),
             }
         }
         match slots[slot] {
@@ -71,24 +72,37 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    /// Walks through the item, unless the name is nowhere in it, for all names that are not found yet.
-    fn search(&self, slot: usize, slots: &mut [Slot<'a>]) {
+    /// Finds all names that are not found yet, in one walk through as little of the item as has to be seen.
+    fn search(&self, slots: &mut [Slot<'a>]) {
         let json = self.item.json();
-        // A name spelled with escapes would not be found as it is.
-        if self.names[slot].finder.find(json).is_none() && memchr::memchr(b'\\', json).is_none() {
-            slots[slot] = Slot::Missing;
-            return;
+        // With this escape a name may be spelled in many ways.
+        let has_one_spelling = memmem::find(json, b"\\u").is_none();
+        let mut unknown = 0;
+        let mut first = json.len();
+        for (slot, name) in slots.iter_mut().zip(self.names) {
+            if let Slot::Unknown = slot {
+                match &name.finder {
+                    Some(finder) if has_one_spelling => match finder.find(json) {
+                        Some(at) => first = first.min(at),
+                        None => {
+                            *slot = Slot::Missing;
+                            continue;
+                        }
+                    },
+                    _ => first = 0,
+                }
+                unknown += 1;
+            }
         }
-        let mut unknown = slots.iter().filter(|slot| matches!(slot, Slot::Unknown)).count();
-        for member in members(json) {
+        let mut rest = self.item.members_before(first);
+        while unknown > 0
+            && let Some(member) = rest.next()
+        {
             let is_it =
                 |(slot, name): &(&mut Slot<'_>, &Name)| matches!(slot, Slot::Unknown) && member.name.is(&name.text);
             if let Some((slot, _)) = slots.iter_mut().zip(self.names).find(is_it) {
                 *slot = Slot::Found(member.value);
                 unknown -= 1;
-                if unknown == 0 {
-                    return;
-                }
             }
         }
         for slot in slots {

@@ -216,7 +216,9 @@ impl<'t> Parser<'t> {
             } else if self.take_sign("[") {
                 let place = self.here();
                 let index = match self.advance() {
-                    Kind::Number(digits) => digits.parse().ok().filter(|index| *index <= i32::MAX as usize),
+                    Kind::Number(digits) if digits == "0" || !digits.starts_with('0') => {
+                        digits.parse().ok().filter(|index| *index <= i32::MAX as usize)
+                    }
                     _ => None,
                 };
                 let Some(index) = index else {

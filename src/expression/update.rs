@@ -53,7 +53,8 @@ impl Update {
         Ok(Self { text: text.into(), actions: parse::update(text)?, changes_keys: false })
     }
 
-    /// The same update, allowed to change key attributes. Not DynamoDB's: there, an item with another key is another item.
+    /// The same update, allowed to change key attributes. Not DynamoDB's: there, an item with another key is another
+    /// item.
     #[must_use]
     pub fn changing_keys(mut self) -> Self {
         self.changes_keys = true;

@@ -1,6 +1,7 @@
 //! DynamoDB's numbers: up to 38 significant digits, zero or a magnitude from 1E-130 to 9.99...E+125.
 //!
-//! 38 digits fit 128 bits, so a number is three machine words: no allocation to compare two of them, and sums are exact.
+//! 38 digits fit 128 bits, so a number is a few machine words: two of them are compared without an allocation, and sums
+//! are exact.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -292,7 +293,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn small_numbers_are_compared_and_added_like_integers(a in -1_000_000i64..1_000_000, b in -1_000_000i64..1_000_000, scale in 0usize..6) {
+        fn small_numbers_are_compared_and_added_like_integers(
+            a in -1_000_000i64..1_000_000,
+            b in -1_000_000i64..1_000_000,
+            scale in 0usize..6,
+        ) {
             let scaled = |value: i64| number(&format!("{value}e-{scale}"));
             prop_assert_eq!(scaled(a).cmp(&scaled(b)), a.cmp(&b));
             prop_assert_eq!(scaled(a).plus(scaled(b)), Ok(scaled(a + b)));

@@ -258,6 +258,7 @@ mod tests {
     fn values_are_nested_thirty_two_levels_deep_and_no_deeper() {
         let nested = |depth: usize| format!("{}{{\"N\":\"1\"}}{}", "{\"L\":[".repeat(depth), "]}".repeat(depth));
         assert_eq!(with(&nested(31)), Ok(()));
+        assert_eq!(with(&nested(31).replace(r#"{"N":"1"}"#, r#"{"M":{}}"#)), Ok(()));
         assert_eq!(with(&nested(32)).map_err(|broken| broken.limit), Err(Limit::Nesting));
     }
 

@@ -6,8 +6,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// Deepest nesting walked through. DynamoDB allows 32 levels of lists and maps; the rest is margin, not a licence.
-const MAX_DEPTH: u32 = 64;
+/// Deepest nesting of JSON walked through. DynamoDB's 32 levels of lists and maps are twice as many of JSON, types
+/// included; the rest is margin, not a licence.
+const MAX_DEPTH: u32 = 128;
 
 /// Bytes that DynamoDB adds to a list or map, and to each element of one.
 const CONTAINER_BYTES: usize = 3;

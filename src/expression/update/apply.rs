@@ -30,8 +30,8 @@ pub(super) fn apply(actions: &[Action], attributes: &mut Attributes) -> Result<(
     for (path, _) in changes.iter().filter(|(path, _)| !path.steps.is_empty()) {
         parsed(path, attributes)?;
     }
-    // Along a list: from front to back what is put, so that elements beyond its end are appended in their order; then from
-    // back to front what is removed, so that every index is still the one that was written.
+    // Along a list: from front to back what is put, so that elements beyond its end are appended in their order; then
+    // from back to front what is removed, so that every index is still the one that was written.
     changes.sort_by(|(one, _), (two, _)| (&one.name, &one.steps).cmp(&(&two.name, &two.steps)));
     let (removals, puts): (SmallVec<[_; 4]>, SmallVec<[_; 4]>) =
         changes.into_iter().partition(|(_, change)| matches!(change, Change::Remove));
@@ -66,7 +66,8 @@ fn check_parent(path: &Path, attributes: &Attributes) -> Result<(), String> {
 fn change(path: &Path, effect: &Effect, attributes: &Attributes) -> Result<Option<Change>, String> {
     let existing = || attributes.at(path).map(|found| Taken::There(found).into_value()).transpose();
     match effect {
-        Effect::Remove => Ok(Some(Change::Remove)),
+        // What is appended by the same update is not yet there to be removed.
+        Effect::Remove => Ok(attributes.at(path).map(|_| Change::Remove)),
         Effect::Set(formula) => Ok(Some(match evaluate(formula, attributes)? {
             Taken::There(Attribute::Raw(json)) if path.steps.is_empty() => Change::PutRaw(attributes.share(json)),
             taken => Change::Put(taken.into_value()?),

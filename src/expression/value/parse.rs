@@ -17,8 +17,8 @@ pub(in crate::expression) fn value(parser: &mut Parser<'_>) -> Parsed<Formula> {
     if !is_sum && !parser.is_sign("-") {
         return Ok(left);
     }
-    parser.advance();
     number(parser, place, &left)?;
+    parser.advance();
     let right_place = parser.here();
     let right = operand(parser)?;
     number(parser, right_place, &right)?;
@@ -123,7 +123,7 @@ fn list_append(parser: &Parser<'_>, arguments: Vec<(usize, Formula)>) -> Parsed<
     for (place, argument) in &arguments {
         match argument {
             Formula::Literal(Value::L(_)) | Formula::Path(_) | Formula::IfNotExists(..) => {}
-            Formula::Call(Function::Split, _) | Formula::Call(..) => {
+            Formula::Call(..) => {
                 return Err(parser.error_at(*place, "this function gives no list"));
             }
             Formula::Literal(value) => {
