@@ -22,3 +22,4 @@ mod live;
 mod live_kill;
 mod operator;
 mod stream_faults;
+mod transforms;
