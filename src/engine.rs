@@ -1,9 +1,11 @@
-//! The engine: copies from a source to a sink through a transform, and moves the checkpoint behind durable work.
+//! The engine: moves items and changes from a source to a sink through a transform, and the checkpoint behind durable work.
 //!
-//! [`copy`] wires the parts and owns their lives. Readers lease segments and read pages; each page gets a ticket in the
-//! [`watermark`]; its items queue in the [`batcher`]; the [`writer`] sends batches and answers for every item; when the
-//! last item of a page is answered for, the watermark lets the segment's cursor pass it, and the next commit stores that.
-//! [`limiter`] spends capacity units, [`in_flight`] bounds requests, [`retry`] paces attempts, [`shutdown`] ends it all.
+//! [`migrate`] wires the parts and owns their lives. [`copy`] leases segments and reads pages, [`tail`] reads the shards of
+//! the stream; [`apply`] says what an item or a change writes; each page gets a ticket in the [`watermark`]. The [`gate`]
+//! keeps the order and cuts batches, the [`writer`] sends them and answers for every write. When the last item of a page is
+//! answered for, the watermark lets the segment's cursor, or the shard's position, pass it, and the next commit stores
+//! that. [`limiter`] spends capacity units, [`in_flight`] bounds requests, [`retry`] paces attempts, [`shutdown`] ends it
+//! all.
 
 pub mod apply;
 pub mod batch;

@@ -15,7 +15,7 @@
 //! # Steps
 //!
 //! Steps run in their order on every item, each on what the step before left. `when` is a condition
-//! ([`Condition`](crate::expression::Condition)); without it a step is for every item. A step does one or more of these,
+//! ([`Condition`]); without it a step is for every item. A step does one or more of these,
 //! in this order:
 //!
 //! | key | does |
