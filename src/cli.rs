@@ -10,6 +10,7 @@ mod preflight;
 mod run;
 mod signals;
 mod status;
+mod transform;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,7 @@ pub fn main() -> ExitCode {
             Command::Run(args) => run::run(*args).await,
             Command::Drain(args) => drain::drain(&args).await,
             Command::Status(args) => status::status(&args),
+            Command::Transform(args) => transform::transform(&args),
             Command::Demo(args) => demo::demo(&args).await,
         }
     });

@@ -35,6 +35,8 @@ pub const EXIT_NOT_READY: u8 = 3;
 pub const EXIT_INTERRUPTED: u8 = 4;
 /// Done, but some items are dead letters.
 pub const EXIT_DEAD_LETTERS: u8 = 5;
+/// What was compared differs.
+pub const EXIT_DIFFERENCES: u8 = 6;
 
 /// The process exit code for an error that ends the program; the README lists them.
 pub fn exit_code(kind: ErrorKind) -> u8 {

@@ -1,6 +1,7 @@
 //! What a person or a script sees of a run. Everything here listens to events; nothing here decides anything.
 
 mod bars;
+mod difference;
 mod json;
 mod lines;
 mod status;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use crate::config::Output;
 use crate::event::{Event, Observer};
 
+pub use difference::{differences, is_coloured};
 pub use status::{ShardStatus, StatusView, TailStatus, print_status};
 
 /// The observer for that output: a bar on a terminal, plain lines elsewhere, JSON, or the summary alone.

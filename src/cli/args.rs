@@ -12,6 +12,7 @@ Exit codes:
   3   not ready: `drain` found the source still written to, or something not applied
   4   interrupted; the same command resumes
   5   done, but some items could not be written (dead letters)
+  6   differences were found: cases of a transform failed
   10  credentials or region missing or refused
   11  a table or stream is missing or does not fit
   12  the endpoint does not answer, or not as DynamoDB
@@ -46,6 +47,8 @@ pub enum Command {
     Drain(DrainArgs),
     /// Show where a run stands, also while it goes on
     Status(StatusArgs),
+    /// Write transforms and try them
+    Transform(TransformArgs),
     /// Show the main job on an embedded DynamoDB with live writers: copy, kill, resume, drain, compare; needs no account
     Demo(DemoArgs),
 }
@@ -198,6 +201,44 @@ pub struct StatusArgs {
     /// As one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// `tableferry transform`
+#[derive(Debug, clap::Args)]
+pub struct TransformArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: TransformCommand,
+}
+
+/// The commands of `tableferry transform`.
+#[derive(Debug, Subcommand)]
+pub enum TransformCommand {
+    /// Write a recipe with a case, numbered behind the others
+    New(TransformNewArgs),
+    /// Run the cases of all transforms; exit code 6 when one fails
+    Test(TransformTestArgs),
+}
+
+/// `tableferry transform new`
+#[derive(Debug, clap::Args)]
+pub struct TransformNewArgs {
+    /// Its name: letters, digits, `-` and `_`
+    pub name: String,
+    /// Directory of the transforms
+    #[arg(long, value_name = "DIR", default_value = "transforms")]
+    pub transforms: PathBuf,
+}
+
+/// `tableferry transform test`
+#[derive(Debug, clap::Args)]
+pub struct TransformTestArgs {
+    /// Directory of the transforms
+    #[arg(long, value_name = "DIR", default_value = "transforms")]
+    pub transforms: PathBuf,
+    /// Primary key of the items: names and types (S, N, B) of partition key and sort key
+    #[arg(long, value_name = "KEYS", default_value = "pk:S,sk:S")]
+    pub keys: String,
 }
 
 /// `tableferry demo`

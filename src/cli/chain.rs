@@ -6,31 +6,46 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::item::KeySchema;
-use crate::recipe::Recipe;
+use crate::recipe::{Case, Recipe};
 use crate::transform::{Chain, Transform};
 
 /// Every transform is called so.
 const NAMES: &str = "call it NNNN-name.toml: a number of at least four digits, then a name";
 
-/// Reads all transforms of the directory, for items with keys of `schema`; without a directory there are none.
+/// One transform of a directory.
+pub struct Link {
+    /// What it does.
+    pub transform: Arc<dyn Transform>,
+    /// Its examples.
+    pub cases: Vec<Case>,
+}
+
+/// All transforms of the directory as one, for items with keys of `schema`; without a directory there are none.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Usage`] and [`ErrorKind::Io`] with file, place and remedy.
 pub fn load(directory: Option<&Path>, schema: &KeySchema) -> Result<Chain> {
-    let Some(directory) = directory else { return Ok(Chain::new(Vec::new())) };
+    let links = directory.map(|directory| links(directory, schema)).transpose()?.unwrap_or_default();
+    Ok(Chain::new(links.into_iter().map(|link| link.transform).collect()))
+}
+
+/// All transforms of the directory, in their order.
+pub fn links(directory: &Path, schema: &KeySchema) -> Result<Vec<Link>> {
     let files = files(directory)?;
     if files.is_empty() {
         let message = format!("there is no transform in {}", directory.display());
         return Err(Error::new(ErrorKind::Usage, message).hint(NAMES));
     }
-    let links =
-        files.iter().map(|path| Recipe::load(path, schema).map(|recipe| Arc::new(recipe) as Arc<dyn Transform>));
-    Ok(Chain::new(links.collect::<Result<_>>()?))
+    let link = |path: &PathBuf| {
+        let recipe = Recipe::load(path, schema)?;
+        Ok(Link { cases: recipe.cases().to_vec(), transform: Arc::new(recipe) })
+    };
+    files.iter().map(link).collect()
 }
 
 /// The files of the transforms, in their order.
-fn files(directory: &Path) -> Result<Vec<PathBuf>> {
+pub fn files(directory: &Path) -> Result<Vec<PathBuf>> {
     let failed = |error: std::io::Error| {
         let message = format!("transforms directory {}: {error}", directory.display());
         Error::new(ErrorKind::Io, message).hint("name a directory with --transforms")
@@ -57,7 +72,8 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(numbered.into_values().collect())
 }
 
-fn number(path: &Path) -> Option<u64> {
+/// The number that its name begins with.
+pub fn number(path: &Path) -> Option<u64> {
     let (digits, name) = path.file_stem()?.to_str()?.split_once('-')?;
     let is_fine = digits.len() >= 4 && digits.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty();
     is_fine.then(|| digits.parse().ok())?

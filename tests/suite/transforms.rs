@@ -215,3 +215,37 @@ fn what_a_transform_refuses_is_a_dead_letter_until_a_change_mends_it() {
     ferry.drain(&quickly).assert_code(0);
     assert_eq!(destination.items(), [item(json!({ "N": "8" }))]);
 }
+
+#[test]
+fn the_cases_of_the_examples_pass() {
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/transforms");
+    let ended = Ferry::new().run(&["transform", "test", "--transforms", examples]);
+    ended.assert_told(
+        0,
+        &["0002-document-types-and-orders.toml: 4 cases passed", "0006-eligible-for-trial.toml: 3 cases passed"],
+    );
+    assert!(!ended.stdout.contains("no case"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_new_transform_passes_its_cases_and_a_failing_one_shows_what_came() {
+    let ferry = Ferry::new();
+    ferry.run(&["transform", "new", "rename-status"]).assert_told(0, &["transforms/0001-rename-status.toml"]);
+    ferry.run(&["transform", "new", "more"]).assert_told(0, &["transforms/0002-more.toml"]);
+    ferry.run(&["transform", "test"]).assert_told(0, &["0001-rename-status.toml: 2 cases passed"]);
+    ferry.run(&["transform", "new", "a/b"]).assert_refused(2, &["`a/b` cannot name a transform"]);
+    ferry.run(&["transform", "test", "--keys", "pk"]).assert_refused(2, &["no primary key"]);
+    ferry.run(&["transform", "test", "--transforms", "nowhere"]).assert_refused(16, &["nowhere"]);
+
+    let path = "transforms/0001-rename-status.toml";
+    let text = fs::read_to_string(ferry.path().join(path)).expect("was written");
+    ferry.write(path, &text.replace("SET status = \"Docket\"", "SET status = \"Dokcet\""));
+    let lines = [
+        "0001-rename-status.toml: 1 of 2 cases FAILED",
+        "line 9, case 1",
+        "- status: {\"S\":\"Docket\"}",
+        "+ status: {\"S\":\"Dokcet\"}",
+        "1 of 4 cases failed",
+    ];
+    ferry.run(&["transform", "test"]).assert_told(6, &lines);
+}
