@@ -34,7 +34,7 @@ pub fn main() -> ExitCode {
             Command::Run(args) => run::run(*args).await,
             Command::Drain(args) => drain::drain(&args).await,
             Command::Status(args) => status::status(&args),
-            Command::Transform(args) => transform::transform(&args),
+            Command::Transform(args) => transform::transform(&args).await,
             Command::Demo(args) => demo::demo(&args).await,
         }
     });

@@ -9,10 +9,12 @@ mod application;
 mod compare;
 mod court;
 mod oddities;
+mod raw;
 pub mod seed;
 
 pub use application::{Application, Writes};
 pub use compare::{Comparison, compare};
+pub use raw::{raw_items, schema};
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};

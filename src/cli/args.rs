@@ -218,6 +218,67 @@ pub enum TransformCommand {
     New(TransformNewArgs),
     /// Run the cases of all transforms; exit code 6 when one fails
     Test(TransformTestArgs),
+    /// Show what becomes of items: attributes that go, change and come
+    Preview(TransformPreviewArgs),
+    /// Time the transforms, each and all of them together
+    Bench(TransformBenchArgs),
+}
+
+/// The items that transforms are tried on.
+#[derive(Debug, clap::Args)]
+pub struct ItemArgs {
+    /// Take them from this table instead of making them up; it is only read
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
+    /// Endpoint of the table instead of the region's own; http:// only on loopback
+    #[arg(long, value_name = "URL", requires = "table")]
+    pub endpoint_url: Option<String>,
+    /// Region of the table
+    #[arg(long, requires = "table")]
+    pub region: Option<String>,
+    /// Profile of the AWS configuration files
+    #[arg(long, requires = "table")]
+    pub profile: Option<String>,
+    /// How many, at the most
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub items: u32,
+    /// Seed of made up items
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// `tableferry transform preview`
+#[derive(Debug, clap::Args)]
+pub struct TransformPreviewArgs {
+    /// Directory of the transforms
+    #[arg(long, value_name = "DIR", default_value = "transforms")]
+    pub transforms: PathBuf,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub items: ItemArgs,
+    /// Show this many of the items that do not stay as they are
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub show: usize,
+}
+
+/// `tableferry transform bench`
+#[derive(Debug, clap::Args)]
+pub struct TransformBenchArgs {
+    /// Directory of the transforms
+    #[arg(long, value_name = "DIR", default_value = "transforms")]
+    pub transforms: PathBuf,
+    /// Time the transforms of another directory too, by turns with these
+    #[arg(long, value_name = "DIR")]
+    pub compare: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub items: ItemArgs,
+    /// Passes over all items, of which the best counts
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: u32,
+    /// As one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `tableferry transform new`

@@ -1,6 +1,9 @@
 //! `tableferry transform`: writes transforms and tries them.
 
+mod bench;
+mod items;
 mod new;
+mod preview;
 mod test;
 
 use std::path::Path;
@@ -10,10 +13,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::item::{KeyAttribute, KeyKind, KeySchema};
 
 /// Runs the command; the exit code, unless it fails.
-pub fn transform(args: &TransformArgs) -> Result<u8> {
+pub async fn transform(args: &TransformArgs) -> Result<u8> {
     match &args.command {
         TransformCommand::New(args) => new::new(args),
         TransformCommand::Test(args) => test::test(args),
+        TransformCommand::Preview(args) => preview::preview(args).await,
+        TransformCommand::Bench(args) => bench::bench(args).await,
     }
 }
 

@@ -249,3 +249,30 @@ fn a_new_transform_passes_its_cases_and_a_failing_one_shows_what_came() {
     ];
     ferry.run(&["transform", "test"]).assert_told(6, &lines);
 }
+
+#[test]
+fn transforms_are_looked_at_and_timed_on_a_table_and_on_made_up_items() {
+    let emulator = Dynoxide::start();
+    let table = Table::create(&emulator.endpoint(), "source");
+    table.seed(120, 305);
+    let ferry = Ferry::new();
+    write_transforms(&ferry, &[("0001-rename.toml", RENAME), ("0002-drop.toml", DROP)]);
+    let endpoint = emulator.endpoint();
+    let from = ["--transforms", "moves", "--table", &table.name, "--endpoint-url", &endpoint];
+    let preview = ferry.run(&[&["transform", "preview"], &from[..]].concat());
+    let summary = format!("of 120 items of table {}: ", table.name);
+    preview.assert_told(0, &["    - title: ", "    + heading: ", "    dropped\n", &summary]);
+    assert_eq!(table.count(), 120, "it is only read");
+
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/transforms");
+    let bench = ["transform", "bench", "--items", "500", "--rounds", "1", "--transforms", examples];
+    ferry
+        .run(&[&bench, &["--compare", "moves"][..]].concat())
+        .assert_told(0, &["0006-eligible", "0001-rename", "new / old"]);
+    let report = ferry.run(&[&bench, &["--json"][..]].concat());
+    let report: Value = serde_json::from_str(&report.assert_code(0).stdout).expect("JSON");
+    assert_eq!(report["new"]["items_in"], 500);
+    let changed = |at: usize| report["new"]["transforms"][at]["changed"].as_u64().expect("a count");
+    assert!(changed(0) > 0 && changed(2) > 0, "{report}");
+    ferry.run(&[&bench[..4], &["--table", "none", "--endpoint-url", &endpoint]].concat()).assert_refused(11, &["none"]);
+}
