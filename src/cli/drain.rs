@@ -231,11 +231,13 @@ impl<'a> Watch<'a> {
                 "not every shard of the stream is being read: one has just ended, or is to be read first".to_owned(),
             );
         }
+        // What was written just before this began may still be on its way.
+        let is_long_enough = self.begun.elapsed() >= self.quiet;
         let open = |shard: &&ShardView| match token {
             Some(token) => !shard.marker.as_ref().is_some_and(|marker| marker.starts_with(token)),
             None => {
                 let quiet_ms = shard.quiet_ms.unwrap_or(0);
-                u128::from(quiet_ms) < self.quiet.as_millis() || shard.quiet_polls < POLLS
+                !is_long_enough || u128::from(quiet_ms) < self.quiet.as_millis() || shard.quiet_polls < POLLS
             }
         };
         let open: Vec<&ShardView> = tail.shards.iter().filter(open).collect();

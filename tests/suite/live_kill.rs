@@ -94,8 +94,10 @@ impl Scenario {
         let ferry = Ferry::new();
         let rate = self.write_rates[lane as usize % self.write_rates.len()];
         let mut tally = Tally::default();
-        for _ in 0..self.kills {
-            self.kill_once(&ferry, &source, &destination, rate, &mut rng, &mut tally);
+        for kill in 0..self.kills {
+            // Of the later kills some wait for the end of the copy, so that enough of them land behind it.
+            let is_late = kill * 2 >= self.kills;
+            self.kill_once(&ferry, (&source, &destination), rate, is_late, &mut rng, &mut tally);
         }
         finish(&ferry, &source, &destination, writers, &mut rng, &mut tally);
         tally
@@ -104,9 +106,9 @@ impl Scenario {
     fn kill_once(
         &self,
         ferry: &Ferry,
-        source: &Table,
-        destination: &Table,
+        (source, destination): (&Table, &Table),
         rate: &str,
+        is_late: bool,
         rng: &mut StdRng,
         tally: &mut Tally,
     ) {
@@ -120,6 +122,10 @@ impl Scenario {
                 assert!(running.wait_for_output(STARTED), "{}", running.stderr());
                 thread::sleep(rng.random_range(Duration::ZERO..SETTLE));
                 tally.while_settling += 1;
+            }
+            7..14 if is_late => {
+                running.wait_until_copied();
+                thread::sleep(rng.random_range(Duration::ZERO..Duration::from_millis(1_200)));
             }
             _ => {
                 assert!(running.wait_for_output(STARTED), "{}", running.stderr());
