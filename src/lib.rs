@@ -6,9 +6,9 @@
 //! | layer | modules | may import |
 //! |---|---|---|
 //! | 0 words | [`item`], [`change`], [`units`], [`error`], [`policy`], [`event`] | each other, downward |
-//! | 1 seams | [`source`], [`stream`], [`transform`], [`sink`], [`checkpoint`] | layer 0 |
+//! | 1 seams | [`source`], [`stream`], [`transform`], [`lookup`], [`sink`], [`checkpoint`] | layer 0 |
 //! | 2 engine | [`engine`] | layers 0-1, tokio, futures, governor, tracing |
-//! | 3 adapters | [`dynamodb`], [`journal`], [`expression`], [`recipe`], [`memory`], [`embedded`] | layers 0-1, their own library; never the engine or a sibling (a recipe uses expressions) |
+//! | 3 adapters | [`dynamodb`], [`journal`], [`expression`], [`recipe`], [`script`], [`memory`], [`embedded`] | layers 0-1, their own library; never the engine or a sibling (a recipe or script uses expressions) |
 //! | 4 front | [`config`], [`report`], [`cli`] | everything |
 //!
 //! `tests/architecture.rs` holds this table.
@@ -34,6 +34,7 @@ pub mod policy;
 pub mod units;
 
 pub mod checkpoint;
+pub mod lookup;
 pub mod sink;
 pub mod source;
 pub mod stream;
@@ -50,6 +51,7 @@ pub mod expression;
 pub mod journal;
 pub mod memory;
 pub mod recipe;
+pub mod script;
 
 pub mod cli;
 pub mod config;

@@ -214,7 +214,7 @@ pub struct TransformArgs {
 /// The commands of `tableferry transform`.
 #[derive(Debug, Subcommand)]
 pub enum TransformCommand {
-    /// Write a recipe with a case, numbered behind the others
+    /// Write a recipe or a script with a case, numbered behind the others
     New(TransformNewArgs),
     /// Run the cases of all transforms; exit code 6 when one fails
     Test(TransformTestArgs),
@@ -286,6 +286,9 @@ pub struct TransformBenchArgs {
 pub struct TransformNewArgs {
     /// Its name: letters, digits, `-` and `_`
     pub name: String,
+    /// Write a script in TypeScript instead of a recipe
+    #[arg(long)]
+    pub script: bool,
     /// Directory of the transforms
     #[arg(long, value_name = "DIR", default_value = "transforms")]
     pub transforms: PathBuf,

@@ -5,12 +5,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::item::KeySchema;
-use crate::recipe::{Case, Recipe};
-use crate::transform::{Chain, Transform};
+use crate::expression::Condition;
+use crate::item::{KeySchema, RawItem};
+use crate::lookup::Lookup;
+use crate::memory::LookupTable;
+use crate::recipe::{Expected, Recipe};
+use crate::script::Script;
+use crate::transform::{Chain, KeyRule, Transform};
 
 /// Every transform is called so.
-const NAMES: &str = "call it NNNN-name.toml: a number of at least four digits, then a name";
+const NAMES: &str = "call it NNNN-name.toml, .ts, .js or .mjs: a number of at least four digits, then a name";
+/// Transforms are told apart from what they import, and from anything else, by how their names end.
+const RECIPE: &str = "toml";
+const SCRIPTS: [&str; 3] = ["ts", "js", "mjs"];
 
 /// One transform of a directory.
 pub struct Link {
@@ -20,28 +27,129 @@ pub struct Link {
     pub cases: Vec<Case>,
 }
 
+/// An example of a transform.
+pub struct Case {
+    /// What it is called, and its line where that is known.
+    pub place: String,
+    /// The item.
+    pub given: RawItem,
+    /// What comes of it, in any order; or a part of the reason why it is refused.
+    pub expected: std::result::Result<Vec<RawItem>, String>,
+    /// The transform, where the case brings the items that it may look up.
+    pub transform: Option<Arc<dyn Transform>>,
+}
+
 /// All transforms of the directory as one, for items with keys of `schema`; without a directory there are none.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Usage`] and [`ErrorKind::Io`] with file, place and remedy.
-pub fn load(directory: Option<&Path>, schema: &KeySchema) -> Result<Chain> {
-    let links = directory.map(|directory| links(directory, schema)).transpose()?.unwrap_or_default();
+pub fn load(directory: Option<&Path>, schema: &KeySchema, lookup: Arc<dyn Lookup>) -> Result<Chain> {
+    let links = directory.map(|directory| links(directory, schema, lookup)).transpose()?.unwrap_or_default();
     Ok(Chain::new(links.into_iter().map(|link| link.transform).collect()))
 }
 
 /// All transforms of the directory, in their order.
-pub fn links(directory: &Path, schema: &KeySchema) -> Result<Vec<Link>> {
+pub fn links(directory: &Path, schema: &KeySchema, lookup: Arc<dyn Lookup>) -> Result<Vec<Link>> {
     let files = files(directory)?;
     if files.is_empty() {
         let message = format!("there is no transform in {}", directory.display());
         return Err(Error::new(ErrorKind::Usage, message).hint(NAMES));
     }
-    let link = |path: &PathBuf| {
-        let recipe = Recipe::load(path, schema)?;
-        Ok(Link { cases: recipe.cases().to_vec(), transform: Arc::new(recipe) })
+    let link = |path: &PathBuf| match extension(path) {
+        RECIPE => recipe(path, schema),
+        _ => script(directory, path, schema, lookup.clone()),
     };
     files.iter().map(link).collect()
+}
+
+fn recipe(path: &Path, schema: &KeySchema) -> Result<Link> {
+    let recipe = Recipe::load(path, schema)?;
+    let case = |case: &crate::recipe::Case| Case {
+        place: format!("line {}, {}", case.line, case.name),
+        given: case.given.clone(),
+        expected: match &case.expected {
+            Expected::Items(items) => Ok(items.clone()),
+            Expected::Refusal(part) => Err(part.clone()),
+        },
+        transform: None,
+    };
+    Ok(Link { cases: recipe.cases().iter().map(case).collect(), transform: Arc::new(recipe) })
+}
+
+fn script(directory: &Path, path: &Path, schema: &KeySchema, lookup: Arc<dyn Lookup>) -> Result<Link> {
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let load = |lookup: Arc<dyn Lookup>| -> Result<(Selected, Vec<crate::script::ScriptCase>)> {
+        let script = Script::load(directory, &file, schema)?.with_lookup(lookup);
+        let cases = script.cases().to_vec();
+        Ok((Selected::new(script)?, cases))
+    };
+    let (selected, written) = load(lookup)?;
+    let mut cases = Vec::new();
+    for case in written {
+        let table = LookupTable::new("source", schema.clone(), case.table);
+        let transform: Arc<dyn Transform> = Arc::new(load(Arc::new(table))?.0);
+        cases.push(Case { place: case.name, given: case.given, expected: case.expected, transform: Some(transform) });
+    }
+    Ok(Link { transform: Arc::new(selected), cases })
+}
+
+/// A script, and the items that are handed to it.
+struct Selected {
+    when: Option<Condition>,
+    script: Script,
+}
+
+impl Selected {
+    fn new(script: Script) -> Result<Self> {
+        let when = script.when().map(Condition::parse).transpose();
+        let when = when.map_err(|error| Error::from(error).context(format!("{}: when", script.name())))?;
+        Ok(Self { when, script })
+    }
+
+    /// Whether the script is to see the item.
+    fn takes(&self, item: &RawItem) -> std::result::Result<bool, String> {
+        let matches = self.when.as_ref().map_or(Ok(true), |when| when.matches(item));
+        matches.map_err(|reason| format!("{}: when: {reason}", self.script.name()))
+    }
+}
+
+impl Transform for Selected {
+    fn name(&self) -> &str {
+        self.script.name()
+    }
+
+    fn keys(&self) -> KeyRule {
+        self.script.keys()
+    }
+
+    fn owner(&self, output: &RawItem) -> Option<RawItem> {
+        self.script.owner(output)
+    }
+
+    fn apply(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> std::result::Result<(), String> {
+        if self.takes(&item)? {
+            return self.script.apply(item, outputs);
+        }
+        outputs.push(item);
+        Ok(())
+    }
+
+    fn apply_afresh(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> std::result::Result<(), String> {
+        if self.takes(&item)? {
+            return self.script.apply_afresh(item, outputs);
+        }
+        outputs.push(item);
+        Ok(())
+    }
+
+    fn files(&self) -> Vec<(String, String)> {
+        self.script.files()
+    }
+}
+
+fn extension(path: &Path) -> &str {
+    path.extension().and_then(|extension| extension.to_str()).unwrap_or_default()
 }
 
 /// The files of the transforms, in their order.
@@ -57,10 +165,15 @@ pub fn files(directory: &Path) -> Result<Vec<PathBuf>> {
     }
     paths.sort();
     for path in paths {
-        if !path.is_file() || path.extension().is_none_or(|extension| extension != "toml") {
+        let is_script = SCRIPTS.contains(&extension(&path));
+        if !path.is_file() || !(is_script || extension(&path) == RECIPE) {
             continue;
         }
         let Some(number) = number(&path) else {
+            if is_script {
+                // Something that others import.
+                continue;
+            }
             let message = format!("{} has no number", path.display());
             return Err(Error::new(ErrorKind::Usage, message).hint(NAMES));
         };
@@ -86,13 +199,17 @@ mod tests {
 
     const DROP: &str = "[[step]]\nwhen = 'pk = \"gone\"'\ndrop = true";
 
+    fn nothing(schema: &KeySchema) -> Arc<dyn Lookup> {
+        Arc::new(LookupTable::new("source", schema.clone(), Vec::new()))
+    }
+
     fn load_files(files: &[(&str, &str)]) -> Result<Vec<String>> {
         let directory = tempfile::tempdir().expect("a directory");
         for (name, text) in files {
             std::fs::write(directory.path().join(name), text).expect("is written");
         }
         let schema = KeySchema { partition: KeyAttribute::new("pk", KeyKind::String), sort: None };
-        let chain = load(Some(directory.path()), &schema)?;
+        let chain = load(Some(directory.path()), &schema, nothing(&schema))?;
         Ok(chain.links().iter().map(|link| link.name().to_owned()).collect())
     }
 
@@ -116,6 +233,9 @@ mod tests {
             assert!(error.remedy().is_some());
         }
         let schema = KeySchema { partition: KeyAttribute::new("pk", KeyKind::String), sort: None };
-        assert_eq!(load(Some(Path::new("/nowhere")), &schema).map(drop).expect_err("missing").kind(), ErrorKind::Io);
+        assert_eq!(
+            load(Some(Path::new("/nowhere")), &schema, nothing(&schema)).map(drop).expect_err("missing").kind(),
+            ErrorKind::Io
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! The operations that carry items, as bytes: Scan, GetItem, BatchWriteItem and GetRecords.
+//! The operations that carry items, as bytes: Scan, GetItem, Query, BatchWriteItem and GetRecords.
 //!
 //! The SDK keeps what it is good at (credentials, endpoint, signing, TLS, time-outs); its serializer and deserializer are
 //! swapped for ours by an interceptor, call by call. The answer's body is handed out as it came, checked against
@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContex
 use aws_sdk_dynamodb::config::{Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemOutput;
 use aws_sdk_dynamodb::operation::get_item::GetItemOutput;
+use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::scan::ScanOutput;
 use aws_sdk_dynamodbstreams::Client as StreamsClient;
 use aws_sdk_dynamodbstreams::operation::get_records::GetRecordsOutput;
@@ -48,6 +49,14 @@ pub async fn get_item(client: &Client, table: &str, body: Vec<u8>) -> Result<Byt
     exchange.finish(sent).await.map_err(|error| error.context(on_table(Operation::GetItem, table)))
 }
 
+/// Like [`scan`], for Query.
+pub async fn query(client: &Client, table: &str, body: Vec<u8>) -> Result<Bytes> {
+    let exchange = Exchange::new(Operation::Query, body);
+    let call = client.query().table_name(table).customize().interceptor(exchange.clone());
+    let sent = call.send().await.map(drop).map_err(error::from_sdk);
+    exchange.finish(sent).await.map_err(|error| error.context(on_table(Operation::Query, table)))
+}
+
 /// Like [`scan`], for BatchWriteItem.
 pub async fn batch_write_item(client: &Client, table: &str, body: Vec<u8>) -> Result<Bytes> {
     let exchange = Exchange::new(Operation::BatchWriteItem, body);
@@ -76,6 +85,7 @@ fn on_table(operation: Operation, table: &str) -> impl Display {
 enum Operation {
     Scan,
     GetItem,
+    Query,
     BatchWriteItem,
     GetRecords,
 }
@@ -86,6 +96,7 @@ impl Operation {
         match self {
             Self::Scan => "Scan",
             Self::GetItem => "GetItem",
+            Self::Query => "Query",
             Self::BatchWriteItem => "BatchWriteItem",
             Self::GetRecords => "GetRecords",
         }
@@ -95,6 +106,7 @@ impl Operation {
         match self {
             Self::Scan => "DynamoDB_20120810.Scan",
             Self::GetItem => "DynamoDB_20120810.GetItem",
+            Self::Query => "DynamoDB_20120810.Query",
             Self::BatchWriteItem => "DynamoDB_20120810.BatchWriteItem",
             Self::GetRecords => "DynamoDBStreams_20120810.GetRecords",
         }
@@ -105,6 +117,7 @@ impl Operation {
         match self {
             Self::Scan => Output::erase(ScanOutput::builder().build()),
             Self::GetItem => Output::erase(GetItemOutput::builder().build()),
+            Self::Query => Output::erase(QueryOutput::builder().build()),
             Self::BatchWriteItem => Output::erase(BatchWriteItemOutput::builder().build()),
             Self::GetRecords => Output::erase(GetRecordsOutput::builder().build()),
         }

@@ -222,7 +222,7 @@ fn the_cases_of_the_examples_pass() {
     let ended = Ferry::new().run(&["transform", "test", "--transforms", examples]);
     ended.assert_told(
         0,
-        &["0002-document-types-and-orders.toml: 4 cases passed", "0006-eligible-for-trial.toml: 3 cases passed"],
+        &["0002-document-types-and-orders.toml: 4 cases passed", "0004-practitioner-lead-case.ts: 3 cases passed"],
     );
     assert!(!ended.stdout.contains("no case"), "{}", ended.stdout);
 }
@@ -232,7 +232,9 @@ fn a_new_transform_passes_its_cases_and_a_failing_one_shows_what_came() {
     let ferry = Ferry::new();
     ferry.run(&["transform", "new", "rename-status"]).assert_told(0, &["transforms/0001-rename-status.toml"]);
     ferry.run(&["transform", "new", "more"]).assert_told(0, &["transforms/0002-more.toml"]);
-    ferry.run(&["transform", "test"]).assert_told(0, &["0001-rename-status.toml: 2 cases passed"]);
+    ferry.run(&["transform", "new", "third", "--script"]).assert_told(0, &["transforms/0003-third.ts"]);
+    let passed = ["0001-rename-status.toml: 2 cases passed", "0003-third.ts: 2 cases passed"];
+    ferry.run(&["transform", "test"]).assert_told(0, &passed);
     ferry.run(&["transform", "new", "a/b"]).assert_refused(2, &["`a/b` cannot name a transform"]);
     ferry.run(&["transform", "test", "--keys", "pk"]).assert_refused(2, &["no primary key"]);
     ferry.run(&["transform", "test", "--transforms", "nowhere"]).assert_refused(16, &["nowhere"]);
@@ -245,7 +247,7 @@ fn a_new_transform_passes_its_cases_and_a_failing_one_shows_what_came() {
         "line 9, case 1",
         "- status: {\"S\":\"Docket\"}",
         "+ status: {\"S\":\"Dokcet\"}",
-        "1 of 4 cases failed",
+        "1 of 6 cases failed",
     ];
     ferry.run(&["transform", "test"]).assert_told(6, &lines);
 }
@@ -275,4 +277,110 @@ fn transforms_are_looked_at_and_timed_on_a_table_and_on_made_up_items() {
     let changed = |at: usize| report["new"]["transforms"][at]["changed"].as_u64().expect("a count");
     assert!(changed(0) > 0 && changed(2) > 0, "{report}");
     ferry.run(&[&bench[..4], &["--table", "none", "--endpoint-url", &endpoint]].concat()).assert_refused(11, &["none"]);
+}
+
+const SCRIPT: &str = r#"
+export const when = 'attribute_exists(title) OR entityName = "DocketEntry"';
+export const migrateItems = async (items: any[]) =>
+  items.flatMap(({ title, ...item }) => {
+    if (item.entityName === 'DocketEntry' && item.isPaper) return [];
+    return [title === undefined ? item : { ...item, heading: title }];
+  });
+"#;
+
+const LOOKING_UP: &str = r#"
+export const migrateItems = async (items: any[], documentClient: any) => {
+  for (const item of items) {
+    const { Item: whole } = await documentClient
+      .get({ TableName: process.env.SOURCE_TABLE, Key: { pk: item.pk, sk: 'whole' } })
+      .promise();
+    const { Items: parts } = await documentClient.query({
+      TableName: process.env.SOURCE_TABLE,
+      KeyConditionExpression: 'pk = :pk AND begins_with(sk, :part)',
+      ExpressionAttributeValues: { ':pk': item.pk, ':part': 'part|' },
+    });
+    item.seen = `${whole?.name ?? 'nobody'} of ${parts.length}`;
+  }
+  return items;
+};
+"#;
+
+#[test]
+fn scripts_change_items_as_recipes_do_through_a_kill() {
+    let emulator = Dynoxide::start();
+    let source = Table::create(&emulator.endpoint(), "source");
+    let destination = Table::create(&emulator.endpoint(), "destination");
+    source.seed(600, 306);
+    source.enable_stream();
+    let load = Load { seed: 307, threads: 2, rate: 80.0, total: None, keys: 700 };
+    let writers = Writers::start(&source, load);
+    let ferry = Ferry::new();
+    write_transforms(&ferry, &[("0001-headings.ts", SCRIPT), ("0010-keys.toml", KEYS)]);
+    let more = ["--transforms", "moves", "--request-timeout", "1", "--write-rate", "400wcu"];
+    let mut running = ferry.start_migration(&source, &destination, &more);
+    assert!(running.wait_for_output(STARTED), "{}", running.stderr());
+    thread::sleep(Duration::from_millis(2_600));
+    assert!(running.kill(), "it was still running");
+    let running = ferry.start_migration(&source, &destination, &more);
+    thread::sleep(Duration::from_secs(1));
+    writers.stop();
+    ferry.drain(&["--quiet-period", "2", "--timeout", "100"]).assert_code(0);
+    assert_equal(&expected(&source), &destination.contents());
+    drop(running);
+}
+
+#[test]
+fn scripts_look_items_up_in_the_source() {
+    let emulator = Dynoxide::start();
+    let source = Table::create(&emulator.endpoint(), "source");
+    let destination = Table::create(&emulator.endpoint(), "destination");
+    let item = |sk: &str| json!({ "pk": { "S": "a" }, "sk": { "S": sk }, "name": { "S": "the whole" } });
+    source.put_all(&["whole", "part|1", "part|2", "other"].map(item));
+    let ferry = Ferry::new();
+    write_transforms(&ferry, &[("0001-look.ts", LOOKING_UP)]);
+    ferry.migrate(&source, &destination, &["--transforms", "moves", "--no-tail"]).assert_code(0);
+    let found = destination.items();
+    assert_eq!(found.len(), 4);
+    assert!(found.iter().all(|item| item["seen"]["S"] == "the whole of 2"), "{found:?}");
+}
+
+#[test]
+fn what_a_script_does_wrong_ends_with_a_dead_letter_or_the_run() {
+    let emulator = Dynoxide::start();
+    let cases = [
+        ("throw new Error('no such court')", "no such court"),
+        ("throw 'text'", "text"),
+        ("return undefined", "0001-x.js"),
+        ("while (true) {}", "0001-x.js"),
+        ("const all = []; while (true) all.push('x'.repeat(1e6) + all.length)", "0001-x.js"),
+        ("return items.map(item => ({ ...item, n: NaN }))", "NaN"),
+        ("return items.map(item => ({ ...item, f: () => 1 }))", "function"),
+        ("items[0].self = items[0]; return items", "0001-x.js"),
+        ("return items.map(({ pk, ...item }) => item)", "pk"),
+        ("return items.map(item => ({ ...item, pk: 'other' }))", "changed the item's key"),
+        ("return items.map(item => ({ ...item, t: 'x'.repeat(410000) }))", "0001-x.js"),
+    ];
+    for (body, reason) in cases {
+        let source = Table::create(&emulator.endpoint(), "source");
+        let destination = Table::create(&emulator.endpoint(), "destination");
+        source.put(&json!({ "pk": { "S": "a" }, "sk": { "S": "b" } }));
+        let ferry = Ferry::new();
+        write_transforms(&ferry, &[("0001-x.js", &format!("export const migrateItems = items => {{ {body} }}"))]);
+        ferry.migrate(&source, &destination, &["--transforms", "moves", "--no-tail"]).assert_code(5);
+        let status = ferry.status().expect("a run").to_string();
+        assert!(status.contains(reason), "{body}: {status}");
+        assert_eq!(destination.count(), 0, "{body}");
+    }
+    let (source, destination) =
+        (Table::create(&emulator.endpoint(), "source"), Table::create(&emulator.endpoint(), "destination"));
+    source.seed(300, 308);
+    let ferry = Ferry::new();
+    let impure = "let seen = 0; export const migrateItems = items => items.map(item => ({ ...item, seen: seen++ }))";
+    write_transforms(&ferry, &[("0001-x.js", impure)]);
+    let more = ["--transforms", "moves", "--no-tail"];
+    ferry.migrate(&source, &destination, &more).assert_refused(19, &["0001-x.js is not pure", "seen"]);
+    write_transforms(&ferry, &[("0001-x.js", "export const migrateItems = items => {")]);
+    ferry
+        .migrate(&source, &destination, &[&more[..], &["--restart"]].concat())
+        .assert_refused(2, &["0001-x.js", "line 1"]);
 }

@@ -15,8 +15,12 @@ use crate::report::to_stdout;
 /// Runs the command; the exit code, unless it fails.
 pub async fn bench(args: &TransformBenchArgs) -> Result<u8> {
     let found = super::items::items(&args.items).await?;
-    let links = chain::links(&args.transforms, &found.schema)?;
-    let old = args.compare.as_ref().map(|directory| chain::links(directory, &found.schema)).transpose()?;
+    let links = chain::links(&args.transforms, &found.schema, found.lookup.clone())?;
+    let old = args
+        .compare
+        .as_ref()
+        .map(|directory| chain::links(directory, &found.schema, found.lookup.clone()))
+        .transpose()?;
     // One pass of each to warm up, then by turns, so that both have the same luck with the machine.
     let (mut best, mut best_old) =
         (Measured::of(&links, &found.items), old.as_ref().map(|old| Measured::of(old, &found.items)));

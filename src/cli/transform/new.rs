@@ -26,6 +26,25 @@ given = { pk = "user|1", sk = "user|1", status = "General Docket" }
 expect = { pk = "user|1", sk = "user|1", status = "General Docket" }
 "#;
 
+const SCRIPT: &str = r#"export const description = 'Cases call their status by its new name';
+
+// In DynamoDB's condition language: items that it does not select pass untouched.
+export const when = 'begins_with(pk, "case|") AND status = "General Docket"';
+
+type Case = { status: string; oldStatus?: string };
+
+export const migrateItems = (items: Case[]) =>
+  items.map(({ oldStatus, ...item }) => ({ ...item, status: 'Docket' }));
+
+// `tableferry transform test` gives the item to the script and compares.
+const key = { pk: 'case|101-20', sk: 'case|101-20' };
+
+export const cases = [
+  { given: { ...key, status: 'General Docket', oldStatus: 'New' }, expect: { ...key, status: 'Docket' } },
+  { name: 'other items are left alone', given: { ...key, status: 'Closed' }, expect: { ...key, status: 'Closed' } },
+];
+"#;
+
 /// Runs the command; the exit code, unless it fails.
 pub fn new(args: &TransformNewArgs) -> Result<u8> {
     let name = &args.name;
@@ -35,14 +54,15 @@ pub fn new(args: &TransformNewArgs) -> Result<u8> {
         return Err(Error::new(ErrorKind::Usage, message).hint("use letters, digits, `-` and `_`: rename-status"));
     }
     let number = super::numbers(&args.transforms)?.into_iter().max().unwrap_or(0) + 1;
-    let path = args.transforms.join(format!("{number:04}-{name}.toml"));
+    let (extension, text) = if args.script { ("ts", SCRIPT) } else { ("toml", RECIPE) };
+    let path = args.transforms.join(format!("{number:04}-{name}.{extension}"));
     let failed = |error: std::io::Error| {
         Error::new(ErrorKind::Io, format!("{}: {error}", path.display()))
             .hint("name another directory with --transforms")
     };
     std::fs::create_dir_all(&args.transforms).map_err(failed)?;
     let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
-    file.write_all(RECIPE.as_bytes()).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
     to_stdout(&format!(
         "{}\nchange it, then: tableferry transform test --transforms {}\n",
         path.display(),

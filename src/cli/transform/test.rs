@@ -1,18 +1,21 @@
 //! `tableferry transform test`: runs the cases of all transforms.
 
+use std::sync::Arc;
+
 use crate::cli::args::TransformTestArgs;
-use crate::cli::chain::{self, Link};
+use crate::cli::chain::{self, Case, Link};
 use crate::error::Result;
 use crate::item::{KeySchema, RawItem};
+use crate::memory::LookupTable;
 use crate::policy::{EXIT_DIFFERENCES, EXIT_DONE};
-use crate::recipe::{Case, Expected};
 use crate::report::{differences, is_coloured, to_stdout};
 
 /// Runs the command; the exit code, unless it fails.
 pub fn test(args: &TransformTestArgs) -> Result<u8> {
     let schema = super::schema(&args.keys)?;
     let (mut run, mut failed) = (0, 0);
-    for link in chain::links(&args.transforms, &schema)? {
+    let nothing = Arc::new(LookupTable::new("source", schema.clone(), Vec::new()));
+    for link in chain::links(&args.transforms, &schema, nothing)? {
         let failures: Vec<String> = link.cases.iter().filter_map(|case| check(&link, case, &schema).err()).collect();
         let (cases, wrong) = (link.cases.len(), failures.len());
         let verdict = match (cases, wrong) {
@@ -34,20 +37,20 @@ pub fn test(args: &TransformTestArgs) -> Result<u8> {
 
 /// The error shows what came otherwise.
 fn check(link: &Link, case: &Case, schema: &KeySchema) -> std::result::Result<(), String> {
-    let headline = format!("  line {}, {}: ", case.line, case.name);
+    let headline = format!("  {}: ", case.place);
     let mut outputs = Vec::new();
-    let done = link.transform.apply(case.given.clone(), &mut outputs);
+    let done = case.transform.as_ref().unwrap_or(&link.transform).apply(case.given.clone(), &mut outputs);
     match (&case.expected, done) {
-        (Expected::Refusal(part), Err(reason)) if reason.contains(part) => Ok(()),
-        (Expected::Refusal(part), Err(reason)) => {
+        (Err(part), Err(reason)) if reason.contains(part) => Ok(()),
+        (Err(part), Err(reason)) => {
             Err(format!("{headline}it is refused, but not because of `{part}`:\n    {reason}\n"))
         }
-        (Expected::Refusal(_), Ok(())) => {
+        (Err(_), Ok(())) => {
             let keys: Vec<String> = outputs.iter().map(|item| item.key_json(schema)).collect();
             Err(format!("{headline}it should be refused, and is not; it becomes [{}]\n", keys.join(", ")))
         }
-        (Expected::Items(_), Err(reason)) => Err(format!("{headline}it is refused:\n    {reason}\n")),
-        (Expected::Items(expected), Ok(())) => match compared(expected, &outputs, schema) {
+        (Ok(_), Err(reason)) => Err(format!("{headline}it is refused:\n    {reason}\n")),
+        (Ok(expected), Ok(())) => match compared(expected, &outputs, schema) {
             text if text.is_empty() => Ok(()),
             text => Err(format!("{headline}- is expected, + is what came\n{text}")),
         },

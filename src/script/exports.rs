@@ -1,0 +1,65 @@
+//! What a script exports beside `migrateItems`.
+
+use rquickjs::{Object, Value};
+
+use super::cases::ScriptCase;
+use super::failure::{Trouble, name_of};
+
+/// What a script says about itself.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Exports {
+    pub when: Option<String>,
+    pub description: Option<String>,
+    pub keys: Option<String>,
+    pub is_batch: bool,
+    pub has_owner: bool,
+    /// It has a parameter for the document client.
+    pub has_lookups: bool,
+    pub cases: Vec<ScriptCase>,
+}
+
+impl Exports {
+    /// From the object of all that was found.
+    pub fn read(found: &Object<'_>) -> Result<Self, Trouble> {
+        let migrate: Value<'_> = found.get("migrateItems")?;
+        let Some(function) = migrate.as_function() else {
+            return Err(Trouble::Reason(
+                "it exports no function migrateItems; write `export const migrateItems = items => items`".to_owned(),
+            ));
+        };
+        let owner: Value<'_> = found.get("owner")?;
+        if !owner.is_undefined() && !owner.is_function() {
+            return Err(Trouble::Reason("its `owner` is not a function".to_owned()));
+        }
+        Ok(Self {
+            when: text(found, "when")?,
+            description: text(found, "description")?,
+            keys: text(found, "keys")?,
+            is_batch: flag(found, "batch")?,
+            has_owner: owner.is_function(),
+            has_lookups: function.get::<_, i32>("length")? > 1,
+            cases: Vec::new(),
+        })
+    }
+}
+
+/// A text, if it is there.
+pub(super) fn text(found: &Object<'_>, name: &str) -> Result<Option<String>, Trouble> {
+    let value: Value<'_> = found.get(name)?;
+    if value.is_undefined() {
+        return Ok(None);
+    }
+    match value.as_string() {
+        Some(text) => Ok(Some(text.to_string()?)),
+        None => Err(Trouble::Reason(format!("its `{name}` is {}, not a text", name_of(&value)))),
+    }
+}
+
+fn flag(found: &Object<'_>, name: &str) -> Result<bool, Trouble> {
+    let value: Value<'_> = found.get(name)?;
+    match value.as_bool() {
+        Some(flag) => Ok(flag),
+        None if value.is_undefined() => Ok(false),
+        None => Err(Trouble::Reason(format!("its `{name}` is {}, not true or false", name_of(&value)))),
+    }
+}
