@@ -45,6 +45,11 @@ pub trait Transform: Send + Sync {
         self.apply(item, outputs)
     }
 
+    /// Whether what comes of an item depends on other items of the source too, as they are at the moment.
+    fn has_lookups(&self) -> bool {
+        false
+    }
+
     /// The files that it consists of, each with a hash of what it says: a run is bound to them.
     fn files(&self) -> Vec<(String, String)> {
         Vec::new()
@@ -110,6 +115,10 @@ impl Transform for Chain {
 
     fn apply_afresh(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), String> {
         self.run(item, outputs, |link, item, outputs| link.apply_afresh(item, outputs))
+    }
+
+    fn has_lookups(&self) -> bool {
+        self.links.iter().any(|link| link.has_lookups())
     }
 
     fn files(&self) -> Vec<(String, String)> {

@@ -80,7 +80,11 @@ fn recipe(path: &Path, schema: &KeySchema) -> Result<Link> {
 fn script(directory: &Path, path: &Path, schema: &KeySchema, lookup: Arc<dyn Lookup>) -> Result<Link> {
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     let load = |lookup: Arc<dyn Lookup>| -> Result<(Selected, Vec<crate::script::ScriptCase>)> {
-        let script = Script::load(directory, &file, schema)?.with_lookup(lookup);
+        let script = Script::load(directory, &file, schema).map_err(|error| match error.remedy() {
+            Some(_) => error,
+            None => error.hint("mend the script; `tableferry transform test` tries it"),
+        })?;
+        let script = script.with_lookup(lookup);
         let cases = script.cases().to_vec();
         Ok((Selected::new(script)?, cases))
     };
@@ -141,6 +145,10 @@ impl Transform for Selected {
         }
         outputs.push(item);
         Ok(())
+    }
+
+    fn has_lookups(&self) -> bool {
+        self.script.has_lookups()
     }
 
     fn files(&self) -> Vec<(String, String)> {

@@ -48,9 +48,10 @@ impl Operation {
 pub struct Applier {
     transform: Arc<dyn Transform>,
     rule: KeyRule,
+    has_lookups: bool,
     schema: KeySchema,
     shutdown: Arc<Shutdown>,
-    /// Whether what it does is written by a user, and may be anything.
+    /// Whether what it does is written by a user, and is to come out the same each time.
     is_sampled: bool,
     applied: AtomicU64,
 }
@@ -58,8 +59,9 @@ pub struct Applier {
 impl Applier {
     /// For this transform and items with keys of `schema`.
     pub fn new(transform: Arc<dyn Transform>, schema: KeySchema, shutdown: Arc<Shutdown>) -> Self {
-        let (rule, is_sampled) = (transform.keys(), !transform.files().is_empty());
-        Self { transform, rule, schema, shutdown, is_sampled, applied: AtomicU64::new(0) }
+        let (rule, has_lookups) = (transform.keys(), transform.has_lookups());
+        let is_sampled = !transform.files().is_empty() && !has_lookups;
+        Self { transform, rule, has_lookups, schema, shutdown, is_sampled, applied: AtomicU64::new(0) }
     }
 
     /// Whether keys are free, so that only the claims can tell what is to be deleted.
@@ -109,7 +111,10 @@ impl Applier {
             && !self.has_claims()
             && !mutant::is(Mutant::OldOutputsKept)
         {
-            if mutant::is(Mutant::RawDelete) {
+            if self.has_lookups && self.rule == KeyRule::Identity {
+                // What the old image comes to now is not what it came to then.
+                writes.push(Write::Delete(old));
+            } else if mutant::is(Mutant::RawDelete) {
                 if writes.is_empty() {
                     writes.push(Write::Delete(old));
                 }

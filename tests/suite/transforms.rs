@@ -344,6 +344,37 @@ fn scripts_look_items_up_in_the_source() {
     assert!(found.iter().all(|item| item["seen"]["S"] == "the whole of 2"), "{found:?}");
 }
 
+const JUDGES: &str = r#"
+export const when = 'pk = "section|judge"';
+export const migrateItems = async (items: any[], documentClient: any) => {
+  const { Item } = await documentClient.get({ TableName: process.env.SOURCE_TABLE, Key: { pk: items[0].sk, sk: 'x' } });
+  return Item?.role === 'judge' ? items : [];
+};
+"#;
+
+/// What an item came to when it was copied cannot be told from what it would come to now.
+#[test]
+fn an_item_that_a_look_up_drops_later_is_deleted() {
+    let emulator = Dynoxide::start();
+    let source = Table::create(&emulator.endpoint(), "source");
+    let destination = Table::create(&emulator.endpoint(), "destination");
+    let user = |role: &str| json!({ "pk": { "S": "user|7" }, "sk": { "S": "x" }, "role": { "S": role } });
+    let member = |edit: &str| json!({ "pk": { "S": "section|judge" }, "sk": { "S": "user|7" }, "edit": { "N": edit } });
+    source.put_all(&[user("judge"), member("1")]);
+    source.enable_stream();
+    let ferry = Ferry::new();
+    write_transforms(&ferry, &[("0001-judges.ts", JUDGES)]);
+    let mut running = ferry.start_migration(&source, &destination, &["--transforms", "moves"]);
+    running.wait_until_copied();
+    let quickly = ["--quiet-period", "1", "--timeout", "30"];
+    ferry.drain(&quickly).assert_code(0);
+    assert_eq!(destination.count(), 2);
+    source.put(&user("clerk"));
+    source.put(&member("2"));
+    ferry.drain(&quickly).assert_code(0);
+    assert_eq!(destination.items(), [user("clerk")]);
+}
+
 #[test]
 fn what_a_script_does_wrong_ends_with_a_dead_letter_or_the_run() {
     let emulator = Dynoxide::start();
