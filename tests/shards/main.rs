@@ -26,7 +26,7 @@ use trial::{Account, Ending};
 const RUNS: u64 = 210;
 const GAPS: u64 = 20;
 /// Runs at the same time: they mostly wait.
-const LANES: usize = 16;
+const LANES: usize = 10;
 
 fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok()?.parse().ok()

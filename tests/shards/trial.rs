@@ -34,7 +34,7 @@ use crate::support::{ACCESS_KEY, REGION};
 /// Items written or deleted while a run goes on.
 const WRITES: u64 = 150;
 /// The time for one request. After a crash nothing is written for 1.5 times this.
-const REQUEST_TIMEOUT: Duration = Duration::from_millis(600);
+const REQUEST_TIMEOUT: Duration = Duration::from_millis(1_000);
 /// A calm stream that was silent for this long has nothing more.
 const QUIET: Duration = Duration::from_millis(500);
 /// No process takes longer to come to its end.
@@ -148,7 +148,7 @@ impl Trial {
     fn crash(&self, rng: &mut StdRng) -> Account {
         let mut account = Account::default();
         while account.crashes < 1 || (account.crashes < 3 && rng.random_bool(0.5)) {
-            let life = Duration::from_millis(rng.random_range(5..2_000));
+            let life = Duration::from_millis(rng.random_range(5..2_800));
             let process = Process::new(self, account.crashes + account.drains > 0, Until::Stopped, Trim::Never);
             match rng.random_bool(0.2) {
                 true => {

@@ -62,7 +62,10 @@ pub fn compare(expected: &Contents, actual: &Contents) -> Difference {
 pub fn assert_equal(expected: &Contents, actual: &Contents) {
     let difference = compare(expected, actual);
     if let Some(key) = difference.stale.first() {
-        eprintln!("expected {}\nfound    {}", shortened(&expected[key]), shortened(&actual[key]));
+        let (one, other) = (&expected[key], &actual[key]);
+        let same = one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
+        let from = (0..=same.saturating_sub(30)).rev().find(|at| one.is_char_boundary(*at)).unwrap_or(0);
+        eprintln!("expected from byte {from} {}\nfound {}", shortened(&one[from..]), shortened(&other[from..]));
     }
     assert!(difference.is_none(), "of {} items:\n{difference}", expected.len());
 }
