@@ -53,7 +53,7 @@ pub struct ShardView {
     pub id: Arc<str>,
     /// Age of its oldest change that is read and not applied, or of the last one read while more may follow.
     pub lag_ms: u64,
-    /// For how long it has delivered nothing, everything before being applied; `None` while that is not so.
+    /// For how long it has delivered nothing, from read to read, everything before being applied; `None` while that is not so.
     pub quiet_ms: Option<u64>,
     /// Reads that found nothing since it is quiet.
     pub quiet_polls: u64,

@@ -48,6 +48,12 @@ struct Seen {
     tip_at: Option<Instant>,
 }
 
+impl Seen {
+    fn quiet_for(&self, since: Instant) -> Duration {
+        self.tip_at.map_or(Duration::ZERO, |last| last.saturating_duration_since(since))
+    }
+}
+
 impl Views {
     /// A shard is taken up.
     pub fn add(&self, shard: &Arc<str>) {
@@ -131,7 +137,8 @@ impl Views {
             shards.push(ShardView {
                 id: id.clone(),
                 lag_ms: behind,
-                quiet_ms: seen.quiet_since.map(|since| since.elapsed().as_millis() as u64),
+                // Up to the last read: what was not asked has not been silent.
+                quiet_ms: seen.quiet_since.map(|since| seen.quiet_for(since).as_millis() as u64),
                 quiet_polls: seen.quiet_polls,
                 marker: seen.marker.clone(),
             });
@@ -142,5 +149,25 @@ impl Views {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Seen>> {
         self.shards.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_counted_from_read_to_read() {
+        let (views, watermark, shard) = (Views::default(), Watermark::new(Default::default()), Arc::from("s"));
+        let quiet_ms = || views.view(&watermark, 0).shards[0].quiet_ms;
+        views.add(&shard);
+        assert_eq!(quiet_ms(), None);
+        views.nothing(&shard, true);
+        tokio::time::advance(Duration::from_secs(30)).await;
+        assert_eq!(quiet_ms(), Some(0), "nobody has asked since");
+        views.nothing(&shard, true);
+        assert_eq!(quiet_ms(), Some(30_000));
+        views.changes(&shard, 0, None);
+        assert_eq!(quiet_ms(), None);
     }
 }
