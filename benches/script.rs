@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tableferry::item::{KeyAttribute, KeyKind, KeySchema, RawItem};
 use tableferry::script::Script;
-use tableferry::transform::Transform;
+use tableferry::transform::{Occasion, Transform};
 
 const CASES: [(&str, &str); 6] = [
     ("identity", "export const migrateItems = items => items;"),
@@ -48,7 +48,7 @@ fn time(script: &Script, items: &[RawItem], total: usize) -> Duration {
     let mut outputs = Vec::new();
     let started = Instant::now();
     for at in 0..total {
-        script.apply(items[at % items.len()].clone(), &mut outputs).expect("applied");
+        script.apply(items[at % items.len()].clone(), &Occasion::default(), &mut outputs).expect("applied");
         outputs.clear();
     }
     started.elapsed()
@@ -68,14 +68,16 @@ fn main() {
         let file = format!("{number:04}-bench.js");
         std::fs::write(directory.path().join(&file), text).expect("written");
         let started = Instant::now();
-        let script = Script::load(directory.path(), &file, &schema).expect("loads");
+        let script = Script::load(directory.path(), &file, &schema, "bench").expect("loads");
         let load = started.elapsed();
         time(&script, &items, 2_000);
         let best = (0..3).map(|_| time(&script, &items, 10_000)).min().unwrap_or_default();
         let started = Instant::now();
         let mut outputs = Vec::new();
         for item in &items[..20] {
-            script.apply_afresh(item.clone(), &mut outputs).expect("applied");
+            script
+                .apply(item.clone(), &Occasion { is_afresh: true, ..Occasion::default() }, &mut outputs)
+                .expect("applied");
         }
         println!(
             "{name:<32} {:>7.2} us per item; loaded in {:.2} ms; {:.2} ms in a fresh context",
@@ -84,7 +86,7 @@ fn main() {
             started.elapsed().as_secs_f64() * 1e3 / 20.0
         );
     }
-    let script = Arc::new(Script::load(directory.path(), "0001-bench.js", &schema).expect("loads"));
+    let script = Arc::new(Script::load(directory.path(), "0001-bench.js", &schema, "bench").expect("loads"));
     for threads in [1, 2, 4] {
         let started = Instant::now();
         std::thread::scope(|scope| {

@@ -1,6 +1,6 @@
 //! DynamoDB as source and destination.
 //!
-//! [`wire`] sends what carries items through the AWS SDK as bytes; [`scan`], [`mod@stream`], [`read`], [`mod@lookup`] and [`mod@write`] are
+//! [`wire`] sends what carries items through the AWS SDK as bytes; [`scan`], [`mod@stream`], [`read`] and [`mod@write`] are
 //! the ends of the seams on top of it; [`table`] describes and creates tables with the SDK's typed calls; [`marker`] writes
 //! and deletes the items that show how far a stream was read; [`error`] decides what a failure was.
 
@@ -8,8 +8,8 @@ pub mod client;
 pub mod endpoint;
 pub mod error;
 mod key;
-pub mod lookup;
 pub mod marker;
+mod query;
 pub mod read;
 pub mod scan;
 pub mod stream;
@@ -18,7 +18,6 @@ pub mod wire;
 pub mod write;
 
 pub use client::{ClientOptions, Connection, connect};
-pub use lookup::TableLookup;
 pub use read::TableReader;
 pub use scan::TableSource;
 pub use stream::TableStream;

@@ -82,6 +82,10 @@ pub struct Progress {
     pub write_units_per_second: f64,
     /// Write capacity units per second that the limiter allows; `None` is no limit.
     pub write_units_allowed: Option<f64>,
+    /// Questions for other items that transforms asked in this process.
+    pub lookups: u64,
+    /// Requests that were sent for them; the others were known already.
+    pub lookup_requests: u64,
     /// Requests that were throttled, or came back with unprocessed items.
     pub throttles: u64,
     /// Requests that were sent again for another reason than throttling.

@@ -59,7 +59,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, ErrorKind, Result};
 use crate::expression::{Condition, ValueExpression};
 use crate::item::{Attributes, KeySchema, RawItem};
-use crate::transform::{KeyRule, Transform};
+use crate::transform::{KeyRule, Occasion, Transform};
 
 pub use case::{Case, Expected};
 use step::Step;
@@ -164,7 +164,7 @@ impl Transform for Recipe {
         self.source_of(output)
     }
 
-    fn apply(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), String> {
+    fn apply(&self, item: RawItem, _: &Occasion, outputs: &mut Vec<RawItem>) -> Result<(), String> {
         self.run(item, outputs).map_err(|reason| format!("{}: {reason}", self.name))
     }
 

@@ -74,7 +74,7 @@ use std::sync::{Arc, Mutex};
 use crate::error::{Error, ErrorKind, Result};
 use crate::item::{KeySchema, RawItem};
 use crate::lookup::Lookup;
-use crate::transform::{KeyRule, Transform};
+use crate::transform::{KeyRule, Occasion, Transform};
 
 pub use cases::ScriptCase;
 use engine::{Engine, Ingredients};
@@ -92,7 +92,7 @@ pub struct Script {
     rule: KeyRule,
     schema: KeySchema,
     limits: Limits,
-    lookup: Option<Arc<dyn Lookup>>,
+    table: String,
     idle: Mutex<Vec<Engine>>,
 }
 
@@ -112,20 +112,20 @@ impl fmt::Debug for Script {
 }
 
 impl Script {
-    /// Reads `file` of the transforms directory, and what it imports from there, for items with keys of `schema`.
+    /// Reads `file` of the transforms directory, and what it imports from there, for items of the table `table` with keys of
+    /// `schema`.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Io`] when a file cannot be read; [`ErrorKind::Usage`] with file, line and column when it is not right.
-    pub fn load(directory: &Path, file: &str, schema: &KeySchema) -> Result<Self> {
-        Self::load_within(directory, file, schema, Limits::default())
+    pub fn load(directory: &Path, file: &str, schema: &KeySchema, table: &str) -> Result<Self> {
+        Self::load_within(directory, file, schema, table, Limits::default())
     }
 
     /// The same with other limits.
-    pub fn load_within(directory: &Path, file: &str, schema: &KeySchema, limits: Limits) -> Result<Self> {
+    pub fn load_within(directory: &Path, file: &str, schema: &KeySchema, table: &str, limits: Limits) -> Result<Self> {
         let sources = Arc::new(Sources::load(directory, file)?);
-        let ingredients =
-            Ingredients { sources: &sources, limits: &limits, reader: None, table: None, cases: Some(schema) };
+        let ingredients = Ingredients { sources: &sources, limits: &limits, table, cases: Some(schema) };
         let (engine, exports) = Engine::new(ingredients).map_err(|failure| unfit(&sources, failure))?;
         let rule = rule(file, &exports)?;
         Ok(Self {
@@ -135,20 +135,9 @@ impl Script {
             rule,
             schema: schema.clone(),
             limits,
-            lookup: None,
+            table: table.to_owned(),
             idle: Mutex::new(vec![engine]),
         })
-    }
-
-    /// Gives the script something to look other items up in.
-    #[must_use]
-    pub fn with_lookup(mut self, lookup: Arc<dyn Lookup>) -> Self {
-        if self.exports.has_lookups {
-            self.lookup = Some(lookup);
-            // They were made without it.
-            lock(&self.idle).clear();
-        }
-        self
     }
 
     /// Which items are to be handed to the script, in DynamoDB's condition language; all if `None`.
@@ -171,24 +160,21 @@ impl Script {
         self.exports.is_batch
     }
 
-    /// Whether it may look up other items: it has a parameter for the document client. What it does then depends on more
-    /// than its item.
-    pub fn has_lookups(&self) -> bool {
-        self.exports.has_lookups
-    }
-
     /// Appends the outputs for several items. An error refuses all of them.
-    pub fn apply_page(&self, items: &[RawItem], outputs: &mut Vec<RawItem>) -> Result<(), String> {
-        self.run(items, outputs, false)
+    pub fn apply_page(&self, items: &[RawItem], occasion: &Occasion, outputs: &mut Vec<RawItem>) -> Result<(), String> {
+        self.run(items, occasion, outputs)
     }
 
     /// What comes of these items in a fresh context, with what the script writes to its console.
-    pub fn try_out(&self, items: &[RawItem]) -> Trial {
+    pub fn try_out(&self, items: &[RawItem], occasion: &Occasion) -> Trial {
         let refused = |failure: Failure| format!("{}: {failure}", self.name);
         match self.fresh() {
             Ok(engine) => {
                 let mut outputs = Vec::new();
-                let outcome = engine.migrate(items, &self.schema, &mut outputs).map(|()| outputs).map_err(refused);
+                let outcome = engine
+                    .migrate(items, &self.schema, self.lookup(occasion), &mut outputs)
+                    .map(|()| outputs)
+                    .map_err(refused);
                 Trial { outcome, console: engine.console() }
             }
             Err(failure) => Trial { outcome: Err(refused(failure)), console: Vec::new() },
@@ -196,21 +182,20 @@ impl Script {
     }
 
     fn fresh(&self) -> Result<Engine, Failure> {
-        let ingredients = Ingredients {
-            sources: &self.sources,
-            limits: &self.limits,
-            reader: self.lookup.clone(),
-            table: self.lookup.as_ref().map(|lookup| lookup.table().to_owned()),
-            cases: None,
-        };
+        let ingredients = Ingredients { sources: &self.sources, limits: &self.limits, table: &self.table, cases: None };
         Ok(Engine::new(ingredients)?.0)
     }
 
-    fn run(&self, items: &[RawItem], outputs: &mut Vec<RawItem>, afresh: bool) -> Result<(), String> {
+    /// A script that does not declare that it looks items up does not.
+    fn lookup<'o>(&self, occasion: &'o Occasion) -> Option<&'o Arc<dyn Lookup>> {
+        occasion.lookup.as_ref().filter(|_| self.exports.has_lookups)
+    }
+
+    fn run(&self, items: &[RawItem], occasion: &Occasion, outputs: &mut Vec<RawItem>) -> Result<(), String> {
         let before = outputs.len();
-        let done = self.with_engine(afresh, |engine| {
+        let done = self.with_engine(occasion.is_afresh, |engine| {
             outputs.truncate(before);
-            engine.migrate(items, &self.schema, outputs)
+            engine.migrate(items, &self.schema, self.lookup(occasion), outputs)
         });
         done.map_err(|failure| {
             outputs.truncate(before);
@@ -253,12 +238,12 @@ impl Transform for Script {
         self.with_engine(false, |engine| engine.owner(key.as_bytes(), &self.schema)).ok()
     }
 
-    fn apply(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), String> {
-        self.run(&[item], outputs, false)
+    fn apply(&self, item: RawItem, occasion: &Occasion, outputs: &mut Vec<RawItem>) -> Result<(), String> {
+        self.run(&[item], occasion, outputs)
     }
 
-    fn apply_afresh(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), String> {
-        self.run(&[item], outputs, true)
+    fn has_lookups(&self) -> bool {
+        self.exports.has_lookups
     }
 
     fn files(&self) -> Vec<(String, String)> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::item::RawItem;
+use crate::lookup::Lookup;
 
 /// What a transform may do to keys. The engine holds it to its word, output by output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +16,15 @@ pub enum KeyRule {
     Derived,
     /// Outputs of different items may have the same key; who has it is kept account of.
     Free,
+}
+
+/// What a transform is given besides the item.
+#[derive(Clone, Default)]
+pub struct Occasion {
+    /// Where other items of the source can be looked up, by transforms that have look-ups.
+    pub lookup: Option<Arc<dyn Lookup>>,
+    /// Whether nothing may be used that served for other items before.
+    pub is_afresh: bool,
 }
 
 /// A pure function from one item to zero or more.
@@ -38,12 +48,7 @@ pub trait Transform: Send + Sync {
 
     /// Appends the outputs for `item` to `outputs`; appending nothing drops the item deliberately. An error says whose
     /// refusal it is and why; what was appended until then does not count.
-    fn apply(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), String>;
-
-    /// The same, by a transform that has seen no item before.
-    fn apply_afresh(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), String> {
-        self.apply(item, outputs)
-    }
+    fn apply(&self, item: RawItem, occasion: &Occasion, outputs: &mut Vec<RawItem>) -> Result<(), String>;
 
     /// Whether what comes of an item depends on other items of the source too, as they are at the moment.
     fn has_lookups(&self) -> bool {
@@ -74,23 +79,6 @@ impl Chain {
     pub fn links(&self) -> &[Arc<dyn Transform>] {
         &self.links
     }
-
-    fn run(
-        &self,
-        item: RawItem,
-        outputs: &mut Vec<RawItem>,
-        apply: impl Fn(&dyn Transform, RawItem, &mut Vec<RawItem>) -> Result<(), String>,
-    ) -> Result<(), String> {
-        let before = outputs.len();
-        outputs.push(item);
-        for link in &self.links {
-            let items: SmallVec<[RawItem; 2]> = outputs.drain(before..).collect();
-            for item in items {
-                apply(&**link, item, outputs)?;
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Transform for Chain {
@@ -109,12 +97,16 @@ impl Transform for Chain {
         })
     }
 
-    fn apply(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), String> {
-        self.run(item, outputs, |link, item, outputs| link.apply(item, outputs))
-    }
-
-    fn apply_afresh(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), String> {
-        self.run(item, outputs, |link, item, outputs| link.apply_afresh(item, outputs))
+    fn apply(&self, item: RawItem, occasion: &Occasion, outputs: &mut Vec<RawItem>) -> Result<(), String> {
+        let before = outputs.len();
+        outputs.push(item);
+        for link in &self.links {
+            let items: SmallVec<[RawItem; 2]> = outputs.drain(before..).collect();
+            for item in items {
+                link.apply(item, occasion, outputs)?;
+            }
+        }
+        Ok(())
     }
 
     fn has_lookups(&self) -> bool {

@@ -7,11 +7,9 @@ use std::sync::Arc;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expression::Condition;
 use crate::item::{KeySchema, RawItem};
-use crate::lookup::Lookup;
-use crate::memory::LookupTable;
 use crate::recipe::{Expected, Recipe};
-use crate::script::Script;
-use crate::transform::{Chain, KeyRule, Transform};
+use crate::script::{Script, ScriptCase};
+use crate::transform::{Chain, KeyRule, Occasion, Transform};
 
 /// Every transform is called so.
 const NAMES: &str = "call it NNNN-name.toml, .ts, .js or .mjs: a number of at least four digits, then a name";
@@ -35,22 +33,23 @@ pub struct Case {
     pub given: RawItem,
     /// What comes of it, in any order; or a part of the reason why it is refused.
     pub expected: std::result::Result<Vec<RawItem>, String>,
-    /// The transform, where the case brings the items that it may look up.
-    pub transform: Option<Arc<dyn Transform>>,
+    /// The items that may be looked up.
+    pub table: Vec<RawItem>,
 }
 
-/// All transforms of the directory as one, for items with keys of `schema`; without a directory there are none.
+/// All transforms of the directory as one, for items of the table `table` with keys of `schema`; without a directory there
+/// are none.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Usage`] and [`ErrorKind::Io`] with file, place and remedy.
-pub fn load(directory: Option<&Path>, schema: &KeySchema, lookup: Arc<dyn Lookup>) -> Result<Chain> {
-    let links = directory.map(|directory| links(directory, schema, lookup)).transpose()?.unwrap_or_default();
+pub fn load(directory: Option<&Path>, schema: &KeySchema, table: &str) -> Result<Chain> {
+    let links = directory.map(|directory| links(directory, schema, table)).transpose()?.unwrap_or_default();
     Ok(Chain::new(links.into_iter().map(|link| link.transform).collect()))
 }
 
 /// All transforms of the directory, in their order.
-pub fn links(directory: &Path, schema: &KeySchema, lookup: Arc<dyn Lookup>) -> Result<Vec<Link>> {
+pub fn links(directory: &Path, schema: &KeySchema, table: &str) -> Result<Vec<Link>> {
     let files = files(directory)?;
     if files.is_empty() {
         let message = format!("there is no transform in {}", directory.display());
@@ -58,7 +57,7 @@ pub fn links(directory: &Path, schema: &KeySchema, lookup: Arc<dyn Lookup>) -> R
     }
     let link = |path: &PathBuf| match extension(path) {
         RECIPE => recipe(path, schema),
-        _ => script(directory, path, schema, lookup.clone()),
+        _ => script(directory, path, schema, table),
     };
     files.iter().map(link).collect()
 }
@@ -72,30 +71,25 @@ fn recipe(path: &Path, schema: &KeySchema) -> Result<Link> {
             Expected::Items(items) => Ok(items.clone()),
             Expected::Refusal(part) => Err(part.clone()),
         },
-        transform: None,
+        table: Vec::new(),
     };
     Ok(Link { cases: recipe.cases().iter().map(case).collect(), transform: Arc::new(recipe) })
 }
 
-fn script(directory: &Path, path: &Path, schema: &KeySchema, lookup: Arc<dyn Lookup>) -> Result<Link> {
+fn script(directory: &Path, path: &Path, schema: &KeySchema, table: &str) -> Result<Link> {
     let file = path.file_name().unwrap_or_default().to_string_lossy();
-    let load = |lookup: Arc<dyn Lookup>| -> Result<(Selected, Vec<crate::script::ScriptCase>)> {
-        let script = Script::load(directory, &file, schema).map_err(|error| match error.remedy() {
-            Some(_) => error,
-            None => error.hint("mend the script; `tableferry transform test` tries it"),
-        })?;
-        let script = script.with_lookup(lookup);
-        let cases = script.cases().to_vec();
-        Ok((Selected::new(script)?, cases))
+    let script = Script::load(directory, &file, schema, table).map_err(|error| match error.remedy() {
+        Some(_) => error,
+        None => error.hint("mend the script; `tableferry transform test` tries it"),
+    })?;
+    let case = |case: &ScriptCase| Case {
+        place: case.name.clone(),
+        given: case.given.clone(),
+        expected: case.expected.clone(),
+        table: case.table.clone(),
     };
-    let (selected, written) = load(lookup)?;
-    let mut cases = Vec::new();
-    for case in written {
-        let table = LookupTable::new("source", schema.clone(), case.table);
-        let transform: Arc<dyn Transform> = Arc::new(load(Arc::new(table))?.0);
-        cases.push(Case { place: case.name, given: case.given, expected: case.expected, transform: Some(transform) });
-    }
-    Ok(Link { transform: Arc::new(selected), cases })
+    let cases = script.cases().iter().map(case).collect();
+    Ok(Link { cases, transform: Arc::new(Selected::new(script)?) })
 }
 
 /// A script, and the items that are handed to it.
@@ -131,17 +125,9 @@ impl Transform for Selected {
         self.script.owner(output)
     }
 
-    fn apply(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> std::result::Result<(), String> {
+    fn apply(&self, item: RawItem, occasion: &Occasion, outputs: &mut Vec<RawItem>) -> std::result::Result<(), String> {
         if self.takes(&item)? {
-            return self.script.apply(item, outputs);
-        }
-        outputs.push(item);
-        Ok(())
-    }
-
-    fn apply_afresh(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> std::result::Result<(), String> {
-        if self.takes(&item)? {
-            return self.script.apply_afresh(item, outputs);
+            return self.script.apply(item, occasion, outputs);
         }
         outputs.push(item);
         Ok(())
@@ -207,17 +193,13 @@ mod tests {
 
     const DROP: &str = "[[step]]\nwhen = 'pk = \"gone\"'\ndrop = true";
 
-    fn nothing(schema: &KeySchema) -> Arc<dyn Lookup> {
-        Arc::new(LookupTable::new("source", schema.clone(), Vec::new()))
-    }
-
     fn load_files(files: &[(&str, &str)]) -> Result<Vec<String>> {
         let directory = tempfile::tempdir().expect("a directory");
         for (name, text) in files {
             std::fs::write(directory.path().join(name), text).expect("is written");
         }
         let schema = KeySchema { partition: KeyAttribute::new("pk", KeyKind::String), sort: None };
-        let chain = load(Some(directory.path()), &schema, nothing(&schema))?;
+        let chain = load(Some(directory.path()), &schema, "source")?;
         Ok(chain.links().iter().map(|link| link.name().to_owned()).collect())
     }
 
@@ -242,7 +224,7 @@ mod tests {
         }
         let schema = KeySchema { partition: KeyAttribute::new("pk", KeyKind::String), sort: None };
         assert_eq!(
-            load(Some(Path::new("/nowhere")), &schema, nothing(&schema)).map(drop).expect_err("missing").kind(),
+            load(Some(Path::new("/nowhere")), &schema, "source").map(drop).expect_err("missing").kind(),
             ErrorKind::Io
         );
     }

@@ -1,12 +1,9 @@
 //! What is checked before anything is written: both tables are there, fit together, and are not one.
 
-use std::sync::Arc;
-
 use crate::config::{RunSpec, TableSpec, TailSpec};
-use crate::dynamodb::{ClientOptions, Connection, Table, TableLookup, connect};
+use crate::dynamodb::{ClientOptions, Connection, Table, connect};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Identity;
-use crate::lookup::Lookup;
 use crate::report::to_stderr;
 use crate::transform::{Chain, Transform};
 use crate::units::{Rate, RateSpec, Side};
@@ -125,12 +122,6 @@ impl Ends {
             "name an empty table; or write over what is there with --into-nonempty (items that the source does not \
              have will stay)",
         ))
-    }
-
-    /// Where transforms look items up.
-    pub fn lookup(&self) -> Arc<dyn Lookup> {
-        let client = self.source_connection.data.clone();
-        Arc::new(TableLookup::new(client, &self.source.name, self.source.schema.clone()))
     }
 
     /// What a resumed run must find unchanged.

@@ -81,7 +81,7 @@ pub(super) async fn prepare(spec: &RunSpec, connections: Connections) -> Result<
             ),
             _ => error,
         })?;
-        let chain = chain::load(spec.transforms.as_deref(), &ends.source.schema, ends.lookup())?;
+        let chain = chain::load(spec.transforms.as_deref(), &ends.source.schema, &ends.source.name)?;
         check_unchanged(&journal.identity().await?, spec, &ends, &chain)?;
         if ends.stream.is_some() {
             check_stream_remembers(spec, status, age)?;
@@ -91,7 +91,7 @@ pub(super) async fn prepare(spec: &RunSpec, connections: Connections) -> Result<
         return Ok(Prepared { ends, chain, journal, was_killed, _lock: lock });
     }
     let ends = preflight::ends(connections, spec, spec.create_destination).await?;
-    let chain = chain::load(spec.transforms.as_deref(), &ends.source.schema, ends.lookup())?;
+    let chain = chain::load(spec.transforms.as_deref(), &ends.source.schema, &ends.source.name)?;
     if !spec.into_nonempty {
         ends.check_empty().await?;
     }

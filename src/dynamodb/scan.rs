@@ -6,10 +6,11 @@ use futures::future::BoxFuture;
 use serde::Deserialize;
 
 use crate::dynamodb::read::TableReader;
-use crate::dynamodb::wire;
+use crate::dynamodb::{query, wire};
 use crate::error::{Error, ErrorKind, Result};
 use crate::item::{Fault, KeySchema, RawItem, Walker};
-use crate::source::{Cursor, Page, ScanSource};
+use crate::lookup::LookupQuery;
+use crate::source::{Cursor, ItemRead, Page, ScanSource};
 
 /// What a page reflects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,23 +53,31 @@ impl TableSource {
         body.push(b'}');
         body
     }
+
+    fn damaged(&self, operation: &str, fault: &Fault) -> Error {
+        let message = format!("the answer to {operation} on table {} is damaged: {fault}", self.table);
+        Error::new(ErrorKind::MalformedAnswer, message)
+    }
 }
 
 impl ScanSource for TableSource {
-    fn read_item<'a>(&'a self, key: &'a RawItem) -> BoxFuture<'a, Result<Option<RawItem>>> {
+    fn read_item<'a>(&'a self, key: &'a RawItem) -> BoxFuture<'a, Result<ItemRead>> {
         Box::pin(self.reader.get(key))
+    }
+
+    fn query<'a>(&'a self, query: &'a LookupQuery) -> BoxFuture<'a, Result<Page>> {
+        Box::pin(async move {
+            let request = query::request(&self.table, &self.schema, query);
+            let answer = wire::query(&self.client, &self.table, request).await?;
+            parse_page(answer, &self.schema).map_err(|fault| self.damaged("Query", &fault))
+        })
     }
 
     fn read_page<'a>(&'a self, segment: u32, segments: u32, cursor: Option<&'a Cursor>) -> BoxFuture<'a, Result<Page>> {
         Box::pin(async move {
             let request = self.request(segment, segments, cursor);
             let answer = wire::scan(&self.client, &self.table, request).await?;
-            parse_page(answer, &self.schema).map_err(|fault| {
-                Error::new(
-                    ErrorKind::MalformedAnswer,
-                    format!("the answer to Scan on table {} is damaged: {fault}", self.table),
-                )
-            })
+            parse_page(answer, &self.schema).map_err(|fault| self.damaged("Scan", &fault))
         })
     }
 }
@@ -79,7 +88,13 @@ struct ConsumedCapacity {
     capacity_units: Option<f64>,
 }
 
-/// Splits the answer to a Scan. Everything is checked: an answer that was cut or altered is a fault, not a short page.
+/// The units in a `ConsumedCapacity`; 0 when the answer does not tell.
+pub fn units(json: &[u8]) -> serde_json::Result<f64> {
+    let consumed = serde_json::from_slice::<Option<ConsumedCapacity>>(json)?;
+    Ok(consumed.and_then(|consumed| consumed.capacity_units).unwrap_or(0.0))
+}
+
+/// Splits the answer to a Scan or Query. Everything is checked: an answer that was cut or altered is a fault, not a short page.
 pub fn parse_page(answer: Bytes, schema: &KeySchema) -> Result<Page, Fault> {
     let buffer = answer.clone();
     let mut walker = Walker::new(&buffer);
@@ -103,9 +118,7 @@ pub fn parse_page(answer: Bytes, schema: &KeySchema) -> Result<Page, Fault> {
             // Copied, because a cursor outlives its page.
             page.next = Some(Cursor(Bytes::copy_from_slice(value)));
         } else if name.is("ConsumedCapacity") {
-            let consumed = serde_json::from_slice::<Option<ConsumedCapacity>>(value);
-            let consumed = consumed.map_err(|_| walker.fault("consumed capacity"))?;
-            page.units = consumed.and_then(|consumed| consumed.capacity_units).unwrap_or(0.0);
+            page.units = units(value).map_err(|_| walker.fault("consumed capacity"))?;
         } else if name.is("Count") {
             count = serde_json::from_slice::<usize>(value).ok();
         }

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use smallvec::{SmallVec, smallvec};
 
 use crate::change::Change;
+use crate::engine::lookups::Lookups;
 use crate::engine::mutant::{self, Mutant};
 use crate::engine::shutdown::Shutdown;
 use crate::error::{Error, ErrorKind};
 use crate::item::{Key, KeySchema, RawItem, members};
 use crate::sink::Write;
-use crate::transform::{KeyRule, Transform};
+use crate::transform::{KeyRule, Occasion, Transform};
 
 /// Partition keys that begin so are the tool's own: written to the source to see its stream deliver them, never copied.
 pub const MARKER_PREFIX: &str = "tableferry-marker|";
@@ -48,7 +49,8 @@ impl Operation {
 pub struct Applier {
     transform: Arc<dyn Transform>,
     rule: KeyRule,
-    has_lookups: bool,
+    /// Where the transform looks other items up, if it does.
+    lookups: Option<Arc<Lookups>>,
     schema: KeySchema,
     shutdown: Arc<Shutdown>,
     /// Whether what it does is written by a user, and is to come out the same each time.
@@ -57,11 +59,26 @@ pub struct Applier {
 }
 
 impl Applier {
-    /// For this transform and items with keys of `schema`.
-    pub fn new(transform: Arc<dyn Transform>, schema: KeySchema, shutdown: Arc<Shutdown>) -> Self {
-        let (rule, has_lookups) = (transform.keys(), transform.has_lookups());
-        let is_sampled = !transform.files().is_empty() && !has_lookups;
-        Self { transform, rule, has_lookups, schema, shutdown, is_sampled, applied: AtomicU64::new(0) }
+    /// For this transform and items with keys of `schema`; with `lookups` if it has any.
+    pub fn new(
+        transform: Arc<dyn Transform>,
+        lookups: Option<Arc<Lookups>>,
+        schema: KeySchema,
+        shutdown: Arc<Shutdown>,
+    ) -> Self {
+        let rule = transform.keys();
+        let is_sampled = !transform.files().is_empty() && lookups.is_none();
+        Self { transform, rule, lookups, schema, shutdown, is_sampled, applied: AtomicU64::new(0) }
+    }
+
+    /// For items that were read before now.
+    pub fn occasion(&self) -> Occasion {
+        self.lookups.as_ref().map(Lookups::occasion).unwrap_or_default()
+    }
+
+    /// Whether items were transformed without an answer that they wait for, because the run ends.
+    pub fn has_given_up(&self) -> bool {
+        self.lookups.as_ref().is_some_and(|lookups| lookups.has_given_up())
     }
 
     /// Whether keys are free, so that only the claims can tell what is to be deleted.
@@ -72,18 +89,18 @@ impl Applier {
     /// The output of that key which the item has now, if it is not refused.
     pub fn output(&self, item: RawItem, key: &Key) -> Option<RawItem> {
         let mut outputs = Vec::new();
-        self.outputs(item, &mut outputs).ok()?;
+        self.outputs(item, &self.occasion(), &mut outputs).ok()?;
         outputs.into_iter().find(|output| output.key() == *key)
     }
 
     /// What a scanned item writes.
-    pub fn row(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Operation {
+    pub fn row(&self, item: RawItem, occasion: &Occasion, outputs: &mut Vec<RawItem>) -> Operation {
         if marker(&item).is_some() {
             return Operation::nothing(item);
         }
         let hash = item.key_hash();
         let origin = item.clone();
-        match self.outputs(item, outputs) {
+        match self.outputs(item, occasion, outputs) {
             Ok(()) => {
                 let writes: Writes = outputs.drain(..).map(Write::Put).collect();
                 let is_own = writes.len() == 1 && writes[0].item().key_hash() == hash;
@@ -94,12 +111,12 @@ impl Applier {
     }
 
     /// What a change writes: the outputs of the new image, and deletes for those of the old one that are no more.
-    pub fn change(&self, change: Change) -> Operation {
+    pub fn change(&self, change: Change, occasion: &Occasion) -> Operation {
         let origin = change.item().clone();
         let mut outputs = Vec::new();
         let mut rejected = None;
         if let Some(new) = change.new
-            && let Err(reason) = self.outputs(new, &mut outputs)
+            && let Err(reason) = self.outputs(new, occasion, &mut outputs)
         {
             rejected = Some(reason);
         }
@@ -111,14 +128,14 @@ impl Applier {
             && !self.has_claims()
             && !mutant::is(Mutant::OldOutputsKept)
         {
-            if self.has_lookups && self.rule == KeyRule::Identity {
+            if self.lookups.is_some() && self.rule == KeyRule::Identity {
                 // What the old image comes to now is not what it came to then.
                 writes.push(Write::Delete(old));
             } else if mutant::is(Mutant::RawDelete) {
                 if writes.is_empty() {
                     writes.push(Write::Delete(old));
                 }
-            } else if self.outputs(old, &mut outputs).is_ok() {
+            } else if self.outputs(old, occasion, &mut outputs).is_ok() {
                 // What the old image was refused for, it was refused for then: nothing of it is there.
                 let new = writes.len();
                 for output in outputs.drain(..) {
@@ -132,13 +149,13 @@ impl Applier {
     }
 
     /// The transform's outputs, checked; in `outputs`, which is left empty when the item is refused.
-    fn outputs(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), String> {
+    fn outputs(&self, item: RawItem, occasion: &Occasion, outputs: &mut Vec<RawItem>) -> Result<(), String> {
         debug_assert!(outputs.is_empty());
         let hash = item.key_hash();
         let owner = (self.rule == KeyRule::Derived).then(|| item.key());
         let is_sample = self.is_sampled && self.applied.fetch_add(1, Ordering::Relaxed).is_multiple_of(SAMPLE);
         let sample = is_sample.then(|| item.clone());
-        let done = self.transform.apply(item, outputs);
+        let done = self.transform.apply(item, occasion, outputs);
         if let Some(item) = sample {
             self.check_purity(item, &done, outputs);
         }
@@ -152,7 +169,8 @@ impl Applier {
     /// Ends the run if the item comes out otherwise when it is transformed again.
     fn check_purity(&self, item: RawItem, done: &Result<(), String>, outputs: &[RawItem]) {
         let mut again = Vec::new();
-        let done_again = self.transform.apply_afresh(item.clone(), &mut again);
+        let occasion = Occasion { is_afresh: true, ..Occasion::default() };
+        let done_again = self.transform.apply(item.clone(), &occasion, &mut again);
         let difference = match (done, done_again) {
             (Ok(()), Ok(())) => difference(outputs, &again),
             (Err(_), Err(_)) => None,

@@ -14,7 +14,6 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::task::JoinSet;
@@ -24,14 +23,11 @@ use crate::checkpoint::{Checkpoint, Claim};
 use crate::engine::apply::Applier;
 use crate::engine::gate::{Answered, Begun, Gate};
 use crate::engine::mutant::{self, Mutant};
-use crate::engine::retry::{Peer, Retry};
+use crate::engine::reads::Reads;
 use crate::engine::shutdown::Shutdown;
-use crate::engine::stats::Stats;
 use crate::error::{Error, ErrorKind, Result};
 use crate::item::{Key, KeySchema, RawItem};
-use crate::policy::{Action, action};
 use crate::sink::Write;
-use crate::source::ScanSource;
 
 /// Why an item is a dead letter although nothing is wrong with it.
 const CONFLICT: &str = "another item, with a smaller key, has an output of the same key";
@@ -44,17 +40,13 @@ pub struct Tools {
     /// Transforms what is read anew.
     pub applier: Arc<Applier>,
     /// Where it is read.
-    pub source: Arc<dyn ScanSource>,
+    pub reads: Reads,
     /// Where claims are durable.
     pub checkpoint: Arc<dyn Checkpoint>,
     /// Primary key of both tables.
     pub schema: KeySchema,
-    /// Counters.
-    pub stats: Arc<Stats>,
     /// The end.
     pub shutdown: Arc<Shutdown>,
-    /// Nothing read for this long ends the run.
-    pub give_up_after: Duration,
 }
 
 /// See the module.
@@ -368,18 +360,8 @@ fn remove_from(map: &mut HashMap<Key, BTreeMap<Key, RawItem>>, outer: &Key, inne
 
 /// Reads the item that has a key next, and what it makes of it.
 async fn reread(tools: Tools, lane: u64, winner: RawItem, key: Key, item: RawItem) -> Result<Reread> {
-    let mut retry = Retry::new(&tools.stats, Peer::Source, tools.give_up_after);
-    let found = loop {
-        let error = match tools.source.read_item(&winner).await {
-            Ok(found) => break found,
-            Err(error) => error,
-        };
-        match action(error.kind()) {
-            Action::BackOff => retry.back_off().await,
-            Action::Retry => retry.after(error).await?,
-            Action::Bisect | Action::Stop => return Err(error.context("looking up who else has an output's key")),
-        }
-    };
+    let found = tools.reads.item(&winner).await;
+    let found = found.map_err(|error| error.context("looking up who else has an output's key"))?;
     let output = found.and_then(|found| tools.applier.output(found, &key));
     Ok(Reread { lane, write: output.map_or(Write::Delete(item), Write::Put) })
 }

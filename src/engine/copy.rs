@@ -1,7 +1,6 @@
 //! The copy: reads the source's segments, page by page, and hands their rows to the gate.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -9,14 +8,11 @@ use crate::checkpoint::{Checkpoint, SegmentState};
 use crate::engine::apply::{Applier, Operation};
 use crate::engine::gate::{Gate, PageGuard};
 use crate::engine::in_flight::InFlight;
-use crate::engine::limiter::Limiter;
-use crate::engine::retry::{Peer, Retry};
+use crate::engine::reads::Reads;
 use crate::engine::shutdown::{Phase, Shutdown};
-use crate::engine::stats::Stats;
 use crate::engine::watermark::{Held, Watermark};
 use crate::error::{Error, ErrorKind, Result};
-use crate::policy::{Action, action};
-use crate::source::{Cursor, Page, ScanSource};
+use crate::source::Page;
 
 /// Memory for pages that are read and not answered for, in KiB: about ten pages. More would only be out of the
 /// processor's cache by the time it is written.
@@ -27,7 +23,7 @@ const PAGE_KIB: u32 = 1536;
 /// What the tasks that read segments share.
 pub struct Reader {
     /// The source.
-    pub source: Arc<dyn ScanSource>,
+    pub reads: Reads,
     /// The transform.
     pub applier: Arc<Applier>,
     /// Where rows go.
@@ -36,20 +32,14 @@ pub struct Reader {
     pub checkpoint: Arc<dyn Checkpoint>,
     /// Segments of the run.
     pub segments: u32,
-    /// Read units.
-    pub limiter: Limiter,
     /// Requests under way.
     pub in_flight: Arc<InFlight>,
     /// [`MEMORY_KIB`].
     pub memory: Arc<Semaphore>,
     /// Where segments stand.
     pub watermark: Arc<Watermark>,
-    /// Counters.
-    pub stats: Arc<Stats>,
     /// The end.
     pub shutdown: Arc<Shutdown>,
-    /// Nothing read for this long ends the run.
-    pub give_up_after: Duration,
 }
 
 impl Reader {
@@ -82,16 +72,17 @@ impl Reader {
             let mut memory = self.reserve(PAGE_KIB).await?;
             let permit = self.in_flight.acquire().await;
             let guard = self.gate.request_page();
-            let page = self.read_page(segment, cursor.as_ref(), units_expected).await;
+            let page =
+                self.reads.segment(segment, self.segments, cursor.as_ref(), units_expected, &self.in_flight).await;
             let page = page.map_err(|error| error.context(format!("reading segment {segment}")))?;
             drop(permit);
             units_expected = page.units;
             drop(memory.split((PAGE_KIB as usize).saturating_sub(page.bytes / 1024 + 1)));
             let next = page.next.clone();
-            self.hand_over(segment, page, memory, guard);
+            let is_handed_over = self.hand_over(segment, page, memory, guard);
             match next {
-                Some(next) => cursor = Some(next),
-                None => return Ok(()),
+                Some(next) if is_handed_over => cursor = Some(next),
+                _ => return Ok(()),
             }
         }
     }
@@ -101,45 +92,20 @@ impl Reader {
         reserved.map_err(|_| Error::new(ErrorKind::Internal, "the memory budget is closed"))
     }
 
-    async fn read_page(&self, segment: u32, cursor: Option<&Cursor>, units_expected: f64) -> Result<Page> {
-        let mut retry = Retry::new(&self.stats, Peer::Source, self.give_up_after);
-        loop {
-            self.limiter.acquire(units_expected).await;
-            match self.source.read_page(segment, self.segments, cursor).await {
-                Ok(page) => {
-                    self.limiter.settle(units_expected, page.units);
-                    self.in_flight.success();
-                    self.stats.add_page(page.items.len(), page.units);
-                    return Ok(page);
-                }
-                Err(error) => {
-                    self.limiter.settle(units_expected, 0.0);
-                    match action(error.kind()) {
-                        Action::BackOff => {
-                            self.limiter.throttled();
-                            self.in_flight.congested();
-                            retry.back_off().await;
-                        }
-                        Action::Retry => {
-                            self.in_flight.congested();
-                            retry.after(error).await?;
-                        }
-                        // A Scan has no items that could be at fault: what it refuses, it refuses for good.
-                        Action::Bisect | Action::Stop => return Err(error),
-                    }
-                }
-            }
-        }
-    }
-
-    /// Transforms a page's items and queues what they write.
-    fn hand_over(&self, segment: u32, page: Page, memory: OwnedSemaphorePermit, guard: PageGuard) {
+    /// Transforms a page's items and queues what they write; false when the run ends before that is known.
+    fn hand_over(&self, segment: u32, page: Page, memory: OwnedSemaphorePermit, guard: PageGuard) -> bool {
         let items_read = page.items.len();
         let mut outputs = Vec::new();
+        let occasion = self.applier.occasion();
         // The transform runs before the gate is closed to others.
-        let rows: Vec<Operation> = page.items.into_iter().map(|item| self.applier.row(item, &mut outputs)).collect();
+        let rows = page.items.into_iter().map(|item| self.applier.row(item, &occasion, &mut outputs));
+        let rows: Vec<Operation> = rows.collect();
+        if self.applier.has_given_up() {
+            return false;
+        }
         let held = Held { memory: Some(memory), page: Some(guard) };
         let ticket = self.watermark.open_page(segment, page.next, items_read, items_read, held);
         self.gate.push_rows(rows.into_iter(), &ticket);
+        true
     }
 }

@@ -15,7 +15,9 @@ use crate::engine::gate::Gate;
 use crate::engine::in_flight::InFlight;
 use crate::engine::letters::Letters;
 use crate::engine::limiter::Limiter;
+use crate::engine::lookups::Lookups;
 use crate::engine::mutant::{self, Mutant};
+use crate::engine::reads::Reads;
 use crate::engine::shutdown::{Phase, Shutdown};
 use crate::engine::stats::{LimiterView, Meter, Stats};
 use crate::engine::tail::{Tail, TailState};
@@ -195,8 +197,16 @@ impl Migration {
             self.shutdown.clone(),
             options.max_dead_letters,
         );
-        let applier =
-            Arc::new(Applier::new(self.transform.clone(), self.options.schema.clone(), self.shutdown.clone()));
+        let reads = Reads {
+            source: self.source.clone(),
+            limiter: Arc::new(Limiter::new(Side::Read, options.read_rate)),
+            stats: stats.clone(),
+            give_up_after: options.give_up_after,
+        };
+        let schema = || options.schema.clone();
+        let lookups = || Arc::new(Lookups::new(&options.source, schema(), reads.clone(), self.shutdown.clone()));
+        let lookups = self.transform.has_lookups().then(lookups);
+        let applier = Arc::new(Applier::new(self.transform.clone(), lookups, schema(), self.shutdown.clone()));
         let has_claims = applier.has_claims();
         let gate = Gate::new(self.sink.limits(), options.visibility, has_claims, stats.clone(), letters);
         let gate = Arc::new(gate);
@@ -215,18 +225,15 @@ impl Migration {
             not_before: Instant::now() + hold,
         });
         let reader = Arc::new(Reader {
-            source: self.source.clone(),
+            reads: reads.clone(),
             applier: applier.clone(),
             gate: gate.clone(),
             checkpoint: self.checkpoint.clone(),
             segments: state.segments,
-            limiter: Limiter::new(Side::Read, options.read_rate),
             in_flight: Arc::new(InFlight::new(READS_IN_FLIGHT.0, READS_IN_FLIGHT.1)),
             memory: Arc::new(Semaphore::new(MEMORY_KIB as usize)),
             watermark: watermark.clone(),
-            stats: stats.clone(),
             shutdown: self.shutdown.clone(),
-            give_up_after: options.give_up_after,
         });
         let tail = self.changes.clone().map(|source| {
             Arc::new(Tail {
@@ -244,12 +251,10 @@ impl Migration {
         let tools = Tools {
             gate: reader.gate.clone(),
             applier: reader.applier.clone(),
-            source: self.source.clone(),
+            reads,
             checkpoint: self.checkpoint.clone(),
             schema: options.schema.clone(),
-            stats: stats.clone(),
             shutdown: self.shutdown.clone(),
-            give_up_after: options.give_up_after,
         };
         let claims = has_claims.then(|| Claims::new(tools, &state.claims, &state.dead_letters)).transpose()?;
         let checkpoint = self.checkpoint.clone();
@@ -383,7 +388,7 @@ async fn tell(observer: Arc<dyn Observer>, stats: Arc<Stats>, reader: Arc<Reader
     let view = |limiter: &Limiter| LimiterView { allowed: limiter.allowed(), is_waiting: limiter.is_waiting() };
     let mut meter = Meter::default();
     loop {
-        let progress = meter.read(&stats, view(&reader.limiter), view(&writer.limiter));
+        let progress = meter.read(&stats, view(&reader.reads.limiter), view(&writer.limiter));
         observer.observe(Event::Progress(progress));
         tokio::time::sleep(PROGRESS_INTERVAL).await;
     }

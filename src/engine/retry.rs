@@ -65,7 +65,9 @@ impl<'a> Retry<'a> {
         let quiet = self.begun.elapsed().min(self.stats.since_success(self.peer));
         self.damaged = if error.kind() == ErrorKind::MalformedAnswer { self.damaged + 1 } else { 0 };
         if quiet >= self.give_up_after || self.damaged >= DAMAGED_ATTEMPTS {
-            return Err(error.context(format!("gave up after {} attempts", self.failures + 1)));
+            let error = error.context(format!("gave up after {} attempts", self.failures + 1));
+            let is_silent = error.remedy().is_none();
+            return Err(if is_silent { error.hint("when it answers again, the same command resumes") } else { error });
         }
         tracing::warn!(peer = ?self.peer, kind = ?error.kind(), failures = self.failures + 1, "request failed, retrying");
         self.stats.add_retry();

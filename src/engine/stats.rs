@@ -45,6 +45,8 @@ pub struct Stats {
     segments_done: AtomicU32,
     read_milliunits: AtomicU64,
     write_milliunits: AtomicU64,
+    lookups: AtomicU64,
+    lookup_requests: AtomicU64,
     throttles: AtomicU64,
     retries: AtomicU64,
     waiting: [AtomicU32; REASONS.len()],
@@ -81,6 +83,8 @@ impl Stats {
             segments_done: state.segments_done.into(),
             read_milliunits: ((state.totals.read_units * MILLI) as u64).into(),
             write_milliunits: ((state.totals.write_units * MILLI) as u64).into(),
+            lookups: 0.into(),
+            lookup_requests: 0.into(),
             throttles: 0.into(),
             retries: 0.into(),
             waiting: Default::default(),
@@ -94,9 +98,28 @@ impl Stats {
         stats
     }
 
-    /// A page was answered.
-    pub fn add_page(&self, items: usize, units: f64) {
+    /// Items of a page were read.
+    pub fn add_items_read(&self, items: usize) {
         self.items_read.fetch_add(items as u64, Relaxed);
+    }
+
+    /// A transform asked for other items.
+    pub fn add_lookup(&self) {
+        self.lookups.fetch_add(1, Relaxed);
+    }
+
+    /// What a transform asked for was not known already.
+    pub fn add_lookup_request(&self) {
+        self.lookup_requests.fetch_add(1, Relaxed);
+    }
+
+    /// Questions that transforms asked, and requests that were sent for them.
+    pub fn lookups(&self) -> (u64, u64) {
+        (self.lookups.load(Relaxed), self.lookup_requests.load(Relaxed))
+    }
+
+    /// The source answered a request.
+    pub fn add_read(&self, units: f64) {
         self.read_milliunits.fetch_add((units * MILLI) as u64, Relaxed);
         self.last_read_ms.store(self.now_ms(), Relaxed);
     }
@@ -292,6 +315,8 @@ impl Meter {
             read_units_allowed: reads.allowed,
             write_units_per_second: rate(first.write_units, now.write_units),
             write_units_allowed: writes.allowed,
+            lookups: stats.lookups.load(Relaxed),
+            lookup_requests: stats.lookup_requests.load(Relaxed),
             throttles: stats.throttles.load(Relaxed),
             retries: stats.retries.load(Relaxed),
             wait: stats.wait().or_else(limited),

@@ -9,8 +9,9 @@ use futures::future::{BoxFuture, ready};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::item::{Key, RawItem};
+use crate::lookup::LookupQuery;
 use crate::sink::{Outcome, Sink, SinkLimits, Write, WriteReply};
-use crate::source::{Cursor, Page, ScanSource};
+use crate::source::{Cursor, ItemRead, Page, ScanSource};
 use crate::units::write_units;
 
 /// Items by key. A scan visits them in the order of their key's hash, as DynamoDB does.
@@ -72,14 +73,24 @@ impl MemoryTable {
             page.bytes += item.json().len();
             page.items.push(item.clone());
         }
-        page.units = (page.bytes as f64 / 4096.0).ceil().max(1.0);
+        page.units = read_units(page.bytes);
         page
     }
 }
 
+fn read_units(bytes: usize) -> f64 {
+    (bytes as f64 / 4096.0).ceil().max(1.0)
+}
+
 impl ScanSource for MemoryTable {
-    fn read_item<'a>(&'a self, key: &'a RawItem) -> BoxFuture<'a, Result<Option<RawItem>>> {
-        Box::pin(ready(Ok(self.lock().get(&(key.key_hash(), key.key())).cloned())))
+    fn read_item<'a>(&'a self, key: &'a RawItem) -> BoxFuture<'a, Result<ItemRead>> {
+        let item = self.lock().get(&(key.key_hash(), key.key())).cloned();
+        let units = read_units(item.as_ref().map_or(0, |item| item.json().len()));
+        Box::pin(ready(Ok(ItemRead { item, units })))
+    }
+
+    fn query<'a>(&'a self, _: &'a LookupQuery) -> BoxFuture<'a, Result<Page>> {
+        Box::pin(ready(Err(Error::new(ErrorKind::Internal, "a table in memory is only scanned"))))
     }
 
     fn read_page<'a>(&'a self, segment: u32, segments: u32, cursor: Option<&'a Cursor>) -> BoxFuture<'a, Result<Page>> {

@@ -18,7 +18,7 @@ fn item(json: &str) -> RawItem {
 
 fn outputs(recipe: &Recipe, json: &str) -> Result<Vec<String>, String> {
     let mut outputs = Vec::new();
-    recipe.apply(item(json), &mut outputs)?;
+    recipe.apply(item(json), &Occasion::default(), &mut outputs)?;
     Ok(outputs.iter().map(|item| String::from_utf8(item.json().to_vec()).expect("UTF-8")).collect())
 }
 
@@ -75,7 +75,7 @@ fn items_are_added_and_keys_change_and_each_tells_whose_it_is() {
         "#,
     );
     let mut found = Vec::new();
-    recipe.apply(item(CASE), &mut found).expect("applies");
+    recipe.apply(item(CASE), &Occasion::default(), &mut found).expect("applies");
     let texts: Vec<&str> = found.iter().map(|item| std::str::from_utf8(item.json()).expect("UTF-8")).collect();
     assert_eq!(
         texts,

@@ -44,6 +44,10 @@ fn text(summary: &Summary) -> String {
             duration(lag),
         );
     }
+    if progress.lookups > 0 {
+        let (asked, sent) = (count(progress.lookups), count(progress.lookup_requests));
+        let _ = writeln!(out, "  look-ups  {asked} by transforms, {sent} requests");
+    }
     dead_letters(&mut out, &summary.dead_letters);
     out
 }

@@ -13,12 +13,13 @@ use super::handles::Handles;
 use super::incoming::{Given, Incoming};
 use super::limits::Limits;
 use super::loader::{Loader, Resolver};
-use super::lookups::{self, Reader};
+use super::lookups;
 use super::mistake::Place;
 use super::outgoing::{Flaw, Outgoing, Written};
 use super::source::Sources;
 use super::watch::Watch;
 use crate::item::{KeySchema, RawItem};
+use crate::lookup::Lookup;
 
 const PRELUDE: &str = include_str!("prelude.js");
 const PRELUDE_NAME: &str = "tableferry";
@@ -32,8 +33,8 @@ const STACK_BYTES: usize = 384 << 10;
 pub(super) struct Ingredients<'a> {
     pub sources: &'a Arc<Sources>,
     pub limits: &'a Limits,
-    pub reader: Reader,
-    pub table: Option<String>,
+    /// The source table's name.
+    pub table: &'a str,
     /// The keys of the items in its cases, if they are wanted.
     pub cases: Option<&'a KeySchema>,
 }
@@ -125,10 +126,17 @@ impl Engine {
         Ok(exports)
     }
 
-    /// Hands the items to the script, and appends what comes back.
-    pub fn migrate(&self, items: &[RawItem], schema: &KeySchema, outputs: &mut Vec<RawItem>) -> Result<(), Failure> {
+    /// Hands the items to the script, and appends what comes back. Other items come from `lookup`, if that is given.
+    pub fn migrate(
+        &self,
+        items: &[RawItem],
+        schema: &KeySchema,
+        lookup: Option<&Arc<dyn Lookup>>,
+        outputs: &mut Vec<RawItem>,
+    ) -> Result<(), Failure> {
         self.watch.start(self.limits.time);
-        self.context.with(|ctx| {
+        self.watch.lend(lookup.cloned());
+        let done = self.context.with(|ctx| {
             let done = self.migrate_in(&ctx, items, schema, outputs);
             done.map_err(|trouble| {
                 let failure = self.explain(&ctx, trouble);
@@ -138,7 +146,9 @@ impl Engine {
                     Err(_) => Failure::Spent(failure.to_string()),
                 }
             })
-        })
+        });
+        self.watch.lend(None);
+        done
     }
 
     fn migrate_in(
@@ -321,9 +331,9 @@ fn prelude<'js>(ctx: &Ctx<'js>, watch: &Arc<Watch>, ingredients: &Ingredients<'_
     let native = Object::new(ctx.clone())?;
     let watching = Arc::clone(watch);
     native.set("log", Function::new(ctx.clone(), move |line: String| watching.say(&line))?)?;
-    native.set("lookup", lookups::function(ctx, watch, ingredients.reader.clone())?)?;
+    native.set("lookup", lookups::function(ctx, watch)?)?;
     let settings = Object::new(ctx.clone())?;
     settings.set("now", ingredients.limits.now_ms as f64)?;
-    settings.set("table", ingredients.table.clone())?;
+    settings.set("table", ingredients.table)?;
     Ok(install.call((native, settings))?)
 }

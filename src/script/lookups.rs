@@ -16,9 +16,6 @@ use super::watch::Watch;
 use crate::item::{self, KeySchema, RawItem};
 use crate::lookup::{Lookup, LookupQuery};
 
-/// Where the answers come from, if scripts are given any.
-pub(super) type Reader = Option<Arc<dyn Lookup>>;
-
 /// An item of the table from the JSON that a script made.
 pub(super) fn item(json: Vec<u8>, schema: &KeySchema) -> Result<RawItem, String> {
     let bytes = Bytes::from(json);
@@ -32,7 +29,7 @@ fn no_key(schema: &KeySchema) -> String {
 }
 
 /// The function that answers: from a method's name and its parameters to its result.
-pub(super) fn function<'js>(ctx: &Ctx<'js>, watch: &Arc<Watch>, reader: Reader) -> rquickjs::Result<Function<'js>> {
+pub(super) fn function<'js>(ctx: &Ctx<'js>, watch: &Arc<Watch>) -> rquickjs::Result<Function<'js>> {
     let watch = Arc::clone(watch);
     let is_asking = AtomicBool::new(false);
     let answer = move |ctx: Ctx<'js>, method: String, parameters: Value<'js>| -> rquickjs::Result<Value<'js>> {
@@ -40,7 +37,7 @@ pub(super) fn function<'js>(ctx: &Ctx<'js>, watch: &Arc<Watch>, reader: Reader) 
         if is_asking.swap(true, Ordering::Relaxed) {
             return Err(Exception::throw_message(&ctx, "documentClient is busy with a question"));
         }
-        let answer = ask(&ctx, &watch, reader.as_deref(), &method, &parameters);
+        let answer = ask(&ctx, &watch, watch.lookup().as_deref(), &method, &parameters);
         is_asking.store(false, Ordering::Relaxed);
         answer.map_err(|trouble| match trouble {
             Trouble::Reason(reason) => Exception::throw_message(&ctx, &format!("documentClient.{method}: {reason}")),

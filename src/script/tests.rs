@@ -31,7 +31,7 @@ fn load(files: &[(&str, &str)], limits: Limits) -> Result<Script> {
     for (name, text) in files {
         std::fs::write(directory.path().join(name), text).expect("written");
     }
-    Script::load_within(directory.path(), files[0].0, &schema(), limits)
+    Script::load_within(directory.path(), files[0].0, &schema(), "court", limits)
 }
 
 fn script(text: &str) -> Script {
@@ -43,9 +43,18 @@ fn each(body: &str) -> Script {
     script(&format!("export const migrateItems = (items: any[]) => items.map(item => {{ {body}; return item }})"))
 }
 
+fn occasion(lookup: impl Lookup + 'static) -> Occasion {
+    Occasion { lookup: Some(Arc::new(lookup)), is_afresh: false }
+}
+
+/// With a table to look items up in, for scripts that do.
 fn apply(script: &Script, item: &RawItem) -> Result<Vec<String>, String> {
+    apply_on(script, item, &occasion(looking_up::table().with_pages_of(2)))
+}
+
+fn apply_on(script: &Script, item: &RawItem, occasion: &Occasion) -> Result<Vec<String>, String> {
     let mut outputs = Vec::new();
-    script.apply(item.clone(), &mut outputs)?;
+    script.apply(item.clone(), occasion, &mut outputs)?;
     Ok(outputs.iter().map(|output| String::from_utf8_lossy(output.json()).into_owned()).collect())
 }
 

@@ -1,14 +1,15 @@
 //! The time that a call has, and what it leaves behind for people.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::lookup::Lookup;
 
 const MAX_CONSOLE_LINES: usize = 200;
 const MAX_CONSOLE_BYTES: usize = 2_000;
 
 /// When a call has to be finished.
-#[derive(Debug)]
 pub(super) struct Watch {
     epoch: Instant,
     deadline_ns: AtomicU64,
@@ -16,6 +17,8 @@ pub(super) struct Watch {
     /// What promises were rejected with that nobody waits for.
     unhandled: Mutex<Vec<String>>,
     console: Mutex<Vec<String>>,
+    /// Where other items are looked up during a call.
+    lookup: Mutex<Option<Arc<dyn Lookup>>>,
 }
 
 impl Watch {
@@ -26,6 +29,7 @@ impl Watch {
             fired: AtomicBool::new(false),
             unhandled: Mutex::default(),
             console: Mutex::default(),
+            lookup: Mutex::default(),
         }
     }
 
@@ -58,6 +62,16 @@ impl Watch {
 
     pub fn has_fired(&self) -> bool {
         self.fired.load(Ordering::Relaxed)
+    }
+
+    /// Answers the script's questions, until something else is lent.
+    pub fn lend(&self, lookup: Option<Arc<dyn Lookup>>) {
+        *lock(&self.lookup) = lookup;
+    }
+
+    /// What answers the script's questions.
+    pub fn lookup(&self) -> Option<Arc<dyn Lookup>> {
+        lock(&self.lookup).clone()
     }
 
     /// A line for the console.

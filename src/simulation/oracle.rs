@@ -7,7 +7,7 @@ use super::items::{is_poison, name, schema};
 use super::transforms::Shaper;
 use crate::checkpoint::DeadLetter;
 use crate::item::{Key, RawItem};
-use crate::transform::Transform;
+use crate::transform::{Occasion, Transform};
 
 /// What is as it must not be. Empty is good.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub fn compare(
     let mut letters_expected: BTreeSet<String> = BTreeSet::new();
     for item in source.values() {
         let mut outputs = Vec::new();
-        let is_refused = shaper.apply(item.clone(), &mut outputs).is_err();
+        let is_refused = shaper.apply(item.clone(), &Occasion::default(), &mut outputs).is_err();
         if is_refused || outputs.iter().any(is_poison) {
             letters_expected.insert(item.key_json(&schema()));
             continue;

@@ -9,7 +9,8 @@ use super::items::name;
 use super::world::{State, World, tell};
 use crate::error::{Error, ErrorKind, Result};
 use crate::item::RawItem;
-use crate::source::{Cursor, Page, ScanSource};
+use crate::lookup::LookupQuery;
+use crate::source::{Cursor, ItemRead, Page, ScanSource};
 
 pub struct Source(pub Arc<World>);
 
@@ -19,7 +20,7 @@ pub fn failure(kind: ErrorKind) -> Error {
 }
 
 impl ScanSource for Source {
-    fn read_item<'a>(&'a self, key: &'a RawItem) -> BoxFuture<'a, Result<Option<RawItem>>> {
+    fn read_item<'a>(&'a self, key: &'a RawItem) -> BoxFuture<'a, Result<ItemRead>> {
         Box::pin(async move {
             let world = &self.0;
             world.call().await;
@@ -36,8 +37,12 @@ impl ScanSource for Source {
             let item = world.with(|state| state.table.items().get(name(key)).cloned());
             tokio::time::sleep(after).await;
             world.call().await;
-            Ok(item)
+            Ok(ItemRead { item, units: 1.0 })
         })
+    }
+
+    fn query<'a>(&'a self, _: &'a LookupQuery) -> BoxFuture<'a, Result<Page>> {
+        unreachable!("the simulation's transforms do not look items up")
     }
 
     fn read_page<'a>(&'a self, segment: u32, segments: u32, cursor: Option<&'a Cursor>) -> BoxFuture<'a, Result<Page>> {

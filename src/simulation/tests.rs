@@ -14,7 +14,7 @@ use super::profile::Profile;
 use super::transforms::{Kind, Shaper};
 use super::world::{Tally, World};
 use crate::checkpoint::{DeadLetter, Place};
-use crate::transform::Transform;
+use crate::transform::{Occasion, Transform};
 
 /// Histories a run of the test suite tries.
 const SEEDS: u64 = 20_000;
@@ -148,7 +148,7 @@ async fn filled_by_hand() -> (std::sync::Arc<World>, Shaper, Vec<DeadLetter>) {
     let source = world.with(|state| state.table.items());
     for item in source.values() {
         let mut outputs = Vec::new();
-        let is_refused = shaper.apply(item.clone(), &mut outputs).is_err();
+        let is_refused = shaper.apply(item.clone(), &Occasion::default(), &mut outputs).is_err();
         if is_refused || outputs.iter().any(super::items::is_poison) {
             let key = item.key_json(&super::items::schema());
             letters.push(DeadLetter { key, reason: String::new(), place: Place::Page { segment: 0, page: 0 } });

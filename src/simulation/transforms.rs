@@ -2,7 +2,7 @@
 
 use super::items::{name, parse};
 use crate::item::RawItem;
-use crate::transform::{KeyRule, Transform};
+use crate::transform::{KeyRule, Occasion, Transform};
 
 /// What becomes of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Transform for Shaper {
         Some(parse(format!(r#"{{"pk":{{"S":"{}"}}}}"#, owner(name(output)))))
     }
 
-    fn apply(&self, item: RawItem, outputs: &mut Vec<RawItem>) -> Result<(), String> {
+    fn apply(&self, item: RawItem, _: &Occasion, outputs: &mut Vec<RawItem>) -> Result<(), String> {
         let shape = shape(&item);
         if self.refuses && shape == 4 {
             return Err("shaper: shape 4 is refused".to_owned());

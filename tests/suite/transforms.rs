@@ -8,8 +8,11 @@ use serde_json::{Value, json};
 
 use crate::support::contents::{Contents, assert_equal, canonical};
 use crate::support::dynoxide::Dynoxide;
+use crate::support::fault::Fault;
 use crate::support::ferry::{Ferry, STARTED};
 use crate::support::local;
+use crate::support::plan::{pass, random_among};
+use crate::support::proxy::Proxy;
 use crate::support::table::Table;
 use crate::support::writers::{Load, Writers};
 
@@ -342,6 +345,77 @@ fn scripts_look_items_up_in_the_source() {
     let found = destination.items();
     assert_eq!(found.len(), 4);
     assert!(found.iter().all(|item| item["seen"]["S"] == "the whole of 2"), "{found:?}");
+}
+
+/// Twenty collections of thirty parts and a whole.
+fn collections() -> Vec<Value> {
+    let item = |number: usize| {
+        let sk = if number.is_multiple_of(31) { "whole".to_owned() } else { format!("part|{:02}", number % 31) };
+        json!({ "pk": { "S": format!("c{}", number / 31) }, "sk": { "S": sk }, "name": { "S": format!("n{}", number / 31) } })
+    };
+    (0..620).map(item).collect()
+}
+
+#[test]
+fn look_ups_wait_for_a_source_that_fails_and_ask_once_for_what_several_items_want() {
+    let emulator = Dynoxide::start();
+    let source = Table::create(&emulator.endpoint(), "source");
+    source.put_all(&collections());
+    let proxy = Proxy::start(&emulator.endpoint(), pass());
+    let more = ["--transforms", "moves", "--no-tail", "--request-timeout", "1"];
+    for is_faulty in [false, true] {
+        let destination = Table::create(&emulator.endpoint(), "destination");
+        let ferry = Ferry::new();
+        write_transforms(&ferry, &[("0001-look.ts", LOOKING_UP)]);
+        if is_faulty {
+            let hang = Fault::LateLanding(Duration::from_millis(100));
+            let faults = vec![Fault::Throttled, Fault::ServerError, Fault::ResetBefore, Fault::Garbage, hang];
+            proxy.follow(random_among(&["GetItem", "Query"], 309, 0.3, faults));
+        }
+        let ended = ferry.migrate(&source.at(&proxy.endpoint()), &destination, &more);
+        let finished = ended.assert_code(0).event("finished");
+        let (asked, sent) = (&finished["progress"]["lookups"], finished["progress"]["lookup_requests"].as_u64());
+        // Each of the twenty collections is met on a page or two.
+        assert!(*asked == 1240 && (40..=120).contains(&sent.expect("a count")), "{finished}");
+        let found = destination.items();
+        let is_right =
+            |item: &Value| item["seen"]["S"] == format!("{} of 30", item["name"]["S"].as_str().unwrap_or(""));
+        assert!(found.len() == 620 && found.iter().all(is_right), "{found:?}");
+    }
+    assert!(proxy.injected().values().sum::<u64>() > 10, "{:?}", proxy.injected());
+}
+
+/// Not one item becomes a dead letter because a look-up was not answered.
+#[test]
+fn a_run_that_cannot_look_up_ends_and_resumes() {
+    let emulator = Dynoxide::start();
+    let source = Table::create(&emulator.endpoint(), "source");
+    let destination = Table::create(&emulator.endpoint(), "destination");
+    source.put_all(&collections());
+    source.enable_stream();
+    let proxy = Proxy::start(&emulator.endpoint(), pass());
+    let ferry = Ferry::new();
+    write_transforms(&ferry, &[("0001-look.ts", LOOKING_UP)]);
+    let more = ["--transforms", "moves", "--request-timeout", "1", "--give-up-after", "1", "--until", "caught-up"];
+    let through = source.at(&proxy.endpoint());
+    // In the middle of the copy, then at once, then in the tail.
+    proxy.follow(Box::new(|call| (call.operation == "Query" && call.ordinal > 8).then_some(Fault::Unavailable)));
+    for _ in 0..2 {
+        ferry.migrate(&through, &destination, &more).assert_refused(12, &["looking up an item for a transform"]);
+        assert_eq!(ferry.status().expect("a run")["dead_letters"], json!([]));
+    }
+    proxy.follow(pass());
+    ferry.migrate(&through, &destination, &more).assert_code(0);
+    let changed = json!({ "pk": { "S": "c3" }, "sk": { "S": "part|31" }, "name": { "S": "n3" } });
+    source.put(&changed);
+    proxy.follow(random_among(&["Query"], 310, 1.0, vec![Fault::Unavailable]));
+    ferry.migrate(&through, &destination, &more).assert_refused(12, &["looking up an item for a transform"]);
+    assert_eq!(destination.count(), 620);
+    proxy.follow(pass());
+    ferry.migrate(&through, &destination, &more).assert_code(0);
+    let found = destination.items();
+    let of_31 = found.iter().filter(|item| item["seen"]["S"] == "n3 of 31").count();
+    assert_eq!((found.len(), of_31), (621, 1), "only the item that changed is looked at again");
 }
 
 const JUDGES: &str = r#"

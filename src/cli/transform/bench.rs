@@ -11,28 +11,27 @@ use crate::error::Result;
 use crate::item::RawItem;
 use crate::policy::EXIT_DONE;
 use crate::report::to_stdout;
+use crate::transform::Occasion;
+
+use super::items::Items;
 
 /// Runs the command; the exit code, unless it fails.
 pub async fn bench(args: &TransformBenchArgs) -> Result<u8> {
     let found = super::items::items(&args.items).await?;
-    let links = chain::links(&args.transforms, &found.schema, found.lookup.clone())?;
-    let old = args
-        .compare
-        .as_ref()
-        .map(|directory| chain::links(directory, &found.schema, found.lookup.clone()))
-        .transpose()?;
+    let links = chain::links(&args.transforms, &found.schema, &found.table)?;
+    let old =
+        args.compare.as_ref().map(|directory| chain::links(directory, &found.schema, &found.table)).transpose()?;
     // One pass of each to warm up, then by turns, so that both have the same luck with the machine.
-    let (mut best, mut best_old) =
-        (Measured::of(&links, &found.items), old.as_ref().map(|old| Measured::of(old, &found.items)));
+    let (mut best, mut best_old) = (Measured::of(&links, &found), old.as_ref().map(|old| Measured::of(old, &found)));
     for _ in 0..args.rounds {
-        best = best.min(Measured::of(&links, &found.items));
+        best = best.min(Measured::of(&links, &found));
         if let (Some(old), Some(best_old)) = (&old, &mut best_old) {
-            *best_old = best_old.clone().min(Measured::of(old, &found.items));
+            *best_old = best_old.clone().min(Measured::of(old, &found));
         }
     }
-    best.parallel_items_per_second = parallel(&links, &found.items);
+    best.parallel_items_per_second = parallel(&links, &found);
     if let (Some(old), Some(best_old)) = (&old, &mut best_old) {
-        best_old.parallel_items_per_second = parallel(old, &found.items);
+        best_old.parallel_items_per_second = parallel(old, &found);
     }
     if args.json {
         let report = serde_json::json!({ "items": found.origin, "new": best, "old": best_old });
@@ -99,7 +98,8 @@ impl Percentiles {
 }
 
 impl Measured {
-    fn of(links: &[Link], items: &[RawItem]) -> Self {
+    fn of(links: &[Link], found: &Items) -> Self {
+        let (items, occasion) = (&found.items, found.occasion());
         let mut measured = Self { items_in: items.len() as u64, ..Self::default() };
         let mut whole = Vec::with_capacity(items.len());
         let mut times: Vec<Vec<u64>> = links.iter().map(|_| Vec::with_capacity(items.len())).collect();
@@ -115,7 +115,7 @@ impl Measured {
                     let before = outputs.len();
                     let kept = item.clone();
                     let begun = Instant::now();
-                    let done = link.transform.apply(item, &mut outputs);
+                    let done = link.transform.apply(item, &occasion, &mut outputs);
                     let took = (begun.elapsed().saturating_sub(overhead)).as_nanos() as u64;
                     times.push(took);
                     total += took;
@@ -155,24 +155,25 @@ fn clock_overhead() -> Duration {
 }
 
 /// Items a second with all cores at work, nothing being measured within.
-fn parallel(links: &[Link], items: &[RawItem]) -> f64 {
+fn parallel(links: &[Link], found: &Items) -> f64 {
+    let (items, occasion) = (&found.items, &found.occasion());
     let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
     let begun = Instant::now();
     thread::scope(|scope| {
         for part in items.chunks(items.len().div_ceil(cores).max(1)) {
-            scope.spawn(move || part.iter().for_each(|item| apply_all(links, item.clone())));
+            scope.spawn(move || part.iter().for_each(|item| apply_all(links, item.clone(), occasion)));
         }
     });
     items.len() as f64 / begun.elapsed().as_secs_f64()
 }
 
-fn apply_all(links: &[Link], item: RawItem) {
+fn apply_all(links: &[Link], item: RawItem, occasion: &Occasion) {
     let mut current = vec![item];
     for link in links {
         let mut outputs = Vec::with_capacity(current.len());
         for item in current {
             // A refusal is counted elsewhere.
-            let _ = link.transform.apply(item, &mut outputs);
+            let _ = link.transform.apply(item, occasion, &mut outputs);
         }
         current = outputs;
     }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use crate::cli::args::ItemArgs;
 use crate::dynamodb::scan::Consistency;
-use crate::dynamodb::{ClientOptions, Table, TableLookup, TableSource, connect};
+use crate::dynamodb::{ClientOptions, Table, TableSource, connect};
 use crate::embedded;
+use crate::engine::Lookups;
 use crate::error::{Error, ErrorKind, Result};
 use crate::item::{KeySchema, RawItem};
-use crate::lookup::Lookup;
 use crate::memory::LookupTable;
 use crate::source::ScanSource;
+use crate::transform::Occasion;
 
 /// Parts of the table that are read from: its items are not all alike.
 const SEGMENTS: u32 = 16;
@@ -22,18 +23,47 @@ pub struct Items {
     pub items: Vec<RawItem>,
     /// Where they are from, for people.
     pub origin: String,
-    /// Where transforms look other items up.
-    pub lookup: Arc<dyn Lookup>,
+    /// The table's name.
+    pub table: String,
+    lookups: Place,
 }
+
+/// Where transforms look other items up.
+enum Place {
+    Table(Arc<Lookups>),
+    Items(Occasion),
+}
+
+impl Items {
+    /// For the items, which have all been read.
+    pub fn occasion(&self) -> Occasion {
+        match &self.lookups {
+            Place::Table(lookups) => lookups.occasion(),
+            Place::Items(occasion) => occasion.clone(),
+        }
+    }
+
+    /// Questions that transforms asked of the table, and requests that were sent for them.
+    pub fn asked(&self) -> (u64, u64) {
+        match &self.lookups {
+            Place::Table(lookups) => lookups.asked(),
+            Place::Items(_) => (0, 0),
+        }
+    }
+}
+
+/// What made up items are said to be from.
+const COURT: &str = "court";
 
 /// Reads them, or makes them up.
 pub async fn items(args: &ItemArgs) -> Result<Items> {
     let count = args.items as usize;
     let Some(name) = &args.table else {
         let items: Vec<RawItem> = embedded::raw_items(count, args.seed).collect();
-        let lookup = Arc::new(LookupTable::new("court", embedded::schema(), items.clone()));
+        let lookup = Arc::new(LookupTable::new(COURT, embedded::schema(), items.clone()));
+        let lookups = Place::Items(Occasion { lookup: Some(lookup), ..Occasion::default() });
         let origin = format!("{count} items of an imagined court (--table takes them from a table)");
-        return Ok(Items { schema: embedded::schema(), items, origin, lookup });
+        return Ok(Items { schema: embedded::schema(), items, origin, table: COURT.to_owned(), lookups });
     };
     let options = ClientOptions {
         endpoint_url: args.endpoint_url.clone(),
@@ -44,8 +74,8 @@ pub async fn items(args: &ItemArgs) -> Result<Items> {
     let connection = connect(&options).await?;
     let table = Table::describe(&connection.control, name).await?;
     // Half the price; which state of an item is looked at does not matter here.
-    let client = connection.data.clone();
     let source = TableSource::new(connection.data, &table.name, table.schema.clone(), Consistency::Eventual);
+    let source: Arc<dyn ScanSource> = Arc::new(source);
     let mut items = Vec::new();
     let mut cursors = vec![None; SEGMENTS as usize];
     let mut open: Vec<u32> = (0..SEGMENTS).collect();
@@ -70,6 +100,6 @@ pub async fn items(args: &ItemArgs) -> Result<Items> {
         return Err(Error::new(ErrorKind::TableUnfit, message).hint("name a table with items, or leave --table out"));
     }
     let origin = format!("{} items of table {}", items.len(), table.name);
-    let lookup = Arc::new(TableLookup::new(client, &table.name, table.schema.clone()));
-    Ok(Items { schema: table.schema, items, origin, lookup })
+    let lookups = Place::Table(Arc::new(Lookups::alone(&table.name, table.schema.clone(), source)));
+    Ok(Items { schema: table.schema, items, origin, table: table.name, lookups })
 }

@@ -11,11 +11,12 @@ use crate::transform::Transform;
 /// Runs the command; the exit code, unless it fails.
 pub async fn preview(args: &TransformPreviewArgs) -> Result<u8> {
     let found = super::items::items(&args.items).await?;
-    let chain = chain::load(Some(&args.transforms), &found.schema, found.lookup.clone())?;
+    let chain = chain::load(Some(&args.transforms), &found.schema, &found.table)?;
+    let occasion = found.occasion();
     let (mut shown, mut changed, mut added, mut dropped, mut refused) = (0, 0, 0, 0, 0);
     for item in &found.items {
         let mut outputs = Vec::new();
-        let done = chain.apply(item.clone(), &mut outputs);
+        let done = chain.apply(item.clone(), &occasion, &mut outputs);
         let is_same = matches!(outputs.as_slice(), [output] if output.json() == item.json());
         if done.is_ok() && is_same {
             continue;
@@ -51,6 +52,9 @@ pub async fn preview(args: &TransformPreviewArgs) -> Result<u8> {
         "\nof {}: {changed} changed, {unchanged} not, {added} added, {dropped} dropped, {refused} refused; {shown} shown\n",
         found.origin
     ));
+    if let (asked @ 1.., sent) = found.asked() {
+        to_stdout(&format!("{asked} look-ups, {sent} requests\n"));
+    }
     Ok(EXIT_DONE)
 }
 

@@ -9,13 +9,16 @@ use crate::item::{KeySchema, RawItem};
 use crate::memory::LookupTable;
 use crate::policy::{EXIT_DIFFERENCES, EXIT_DONE};
 use crate::report::{differences, is_coloured, to_stdout};
+use crate::transform::Occasion;
+
+/// What the table of a case is called.
+const TABLE: &str = "source";
 
 /// Runs the command; the exit code, unless it fails.
 pub fn test(args: &TransformTestArgs) -> Result<u8> {
     let schema = super::schema(&args.keys)?;
     let (mut run, mut failed) = (0, 0);
-    let nothing = Arc::new(LookupTable::new("source", schema.clone(), Vec::new()));
-    for link in chain::links(&args.transforms, &schema, nothing)? {
+    for link in chain::links(&args.transforms, &schema, TABLE)? {
         let failures: Vec<String> = link.cases.iter().filter_map(|case| check(&link, case, &schema).err()).collect();
         let (cases, wrong) = (link.cases.len(), failures.len());
         let verdict = match (cases, wrong) {
@@ -39,7 +42,9 @@ pub fn test(args: &TransformTestArgs) -> Result<u8> {
 fn check(link: &Link, case: &Case, schema: &KeySchema) -> std::result::Result<(), String> {
     let headline = format!("  {}: ", case.place);
     let mut outputs = Vec::new();
-    let done = case.transform.as_ref().unwrap_or(&link.transform).apply(case.given.clone(), &mut outputs);
+    let table = Arc::new(LookupTable::new(TABLE, schema.clone(), case.table.clone()));
+    let occasion = Occasion { lookup: Some(table), is_afresh: true };
+    let done = link.transform.apply(case.given.clone(), &occasion, &mut outputs);
     match (&case.expected, done) {
         (Err(part), Err(reason)) if reason.contains(part) => Ok(()),
         (Err(part), Err(reason)) => {

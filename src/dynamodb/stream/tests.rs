@@ -126,7 +126,7 @@ async fn follow_a_table(endpoint: &str) {
     let reader = TableReader::new(client.clone(), "orders", table.schema.clone());
     let other = item(&table, other);
     let change = changes.iter().find(|change| change.item().key() == other.key()).expect("its change");
-    let found = reader.get(&other).await.expect("is read").expect("is there");
+    let found = reader.get(&other).await.expect("is read").item.expect("is there");
     let attributes = |item: &RawItem| -> HashMap<String, Box<serde_json::value::RawValue>> {
         serde_json::from_slice(item.json()).expect("an object")
     };
@@ -137,7 +137,7 @@ async fn follow_a_table(endpoint: &str) {
         text
     };
     assert_eq!(text(change.item()), text(&found));
-    assert!(reader.get(&item(&table, first)).await.expect("is read").is_none());
+    assert!(reader.get(&item(&table, first)).await.expect("is read").item.is_none());
 
     // Every position; a time that the service knows nothing of comes down to the horizon.
     let count = async |position| read_all(&stream, &position).await.0.len();

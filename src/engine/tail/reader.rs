@@ -81,8 +81,8 @@ impl Tail {
                     at.last_ms = Some(last.created_ms);
                 }
                 let next = page.next.clone();
-                self.take_in(&state.id, page, since_ms, memory);
-                let Some(next) = next else { return Ok(()) };
+                let is_taken_in = self.take_in(&state.id, page, since_ms, memory);
+                let Some(next) = next.filter(|_| is_taken_in) else { return Ok(()) };
                 if let Some(until_ms) = self.state.views.tip_ms(&state.id, asked_ms) {
                     at.read_until_ms = at.read_until_ms.max(until_ms);
                     self.watermark.read_until(&state.id, until_ms);
@@ -163,11 +163,12 @@ impl Tail {
         reserved.map_err(|_| Error::new(ErrorKind::Internal, "the memory budget is closed"))
     }
 
-    /// Hands the changes of a page to the gate.
-    fn take_in(&self, shard: &Arc<str>, page: ChangePage, since_ms: i64, mut memory: OwnedSemaphorePermit) {
+    /// Hands the changes of a page to the gate; false when the run ends before it is known what they write.
+    fn take_in(&self, shard: &Arc<str>, page: ChangePage, since_ms: i64, mut memory: OwnedSemaphorePermit) -> bool {
         let ChangePage { changes, next, bytes } = page;
         if changes.is_empty() && next.is_some() {
-            return self.state.views.nothing(shard, self.watermark.waiting(shard).0.is_none());
+            self.state.views.nothing(shard, self.watermark.waiting(shard).0.is_none());
+            return true;
         }
         drop(memory.split((PAGE_KIB as usize).saturating_sub(bytes / 1024 + 1)));
         let ends = ShardPage {
@@ -197,12 +198,18 @@ impl Tail {
         }
         let held = Held { memory: Some(memory), page: None };
         let ticket = self.watermark.open_changes(shard, ends, count, wanted.len(), held);
+        let occasion = self.applier.occasion();
         let taken_in = wanted.into_iter().map(|change| {
             let sequence = change.sequence.clone();
-            TakenIn { operation: self.applier.change(change), sequence, ticket: ticket.clone() }
+            TakenIn { operation: self.applier.change(change, &occasion), sequence, ticket: ticket.clone() }
         });
         // The transform runs before the gate is closed to others.
         let taken_in: Vec<TakenIn> = taken_in.collect();
+        if self.applier.has_given_up() {
+            // The ticket is never answered, so the shard's position stays before these changes.
+            return false;
+        }
         self.gate.take_in(taken_in.into_iter());
+        true
     }
 }

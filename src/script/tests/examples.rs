@@ -7,7 +7,7 @@ use crate::item::{Attributes, Value};
 
 fn example(directory: &str, file: &str) -> Script {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
-    let script = Script::load(&directory, file, &schema()).unwrap_or_else(|error| panic!("{error}"));
+    let script = Script::load(&directory, file, &schema(), "court").unwrap_or_else(|error| panic!("{error}"));
     assert!(!script.description().is_empty() && script.when().is_some());
     script
 }
@@ -30,17 +30,14 @@ fn the_cases_of_the_examples_hold() {
         if !file.ends_with(".ts") {
             continue;
         }
-        let cases = example("transforms", &file).cases().to_vec();
-        assert!(!cases.is_empty(), "{file}");
-        for case in cases {
-            let table = Arc::new(LookupTable::new("court", schema(), case.table.clone()));
-            let script = example("transforms", &file).with_lookup(table);
-            for afresh in [false, true] {
+        let script = example("transforms", &file);
+        assert!(!script.cases().is_empty(), "{file}");
+        for case in script.cases() {
+            let occasion = occasion(LookupTable::new("court", schema(), case.table.clone()));
+            for is_afresh in [false, true] {
                 let mut outputs = Vec::new();
-                let done = match afresh {
-                    false => script.apply(case.given.clone(), &mut outputs),
-                    true => script.apply_afresh(case.given.clone(), &mut outputs),
-                };
+                let occasion = Occasion { is_afresh, ..occasion.clone() };
+                let done = script.apply(case.given.clone(), &occasion, &mut outputs);
                 match (&done, &case.expected) {
                     (Ok(()), Ok(expected)) => {
                         let (found, expected): (Vec<_>, Vec<_>) =

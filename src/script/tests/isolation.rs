@@ -210,7 +210,7 @@ fn what_a_script_prints_is_there_to_read() {
         "console.log('item', item, 1n, [new Set(['a']), Uint8Array.of(1)], undefined, () => 0); console.error(new Error('x'));
          console.log('y'.repeat(5000)); for (let i = 0; i < 500; i++) console.log(i)",
     );
-    let trial = script.try_out(&[item(r#""big":{"N":"12345678901234567890"}"#)]);
+    let trial = script.try_out(&[item(r#""big":{"N":"12345678901234567890"}"#)], &Occasion::default());
     assert_eq!(trial.outcome.map(|outputs| outputs.len()), Ok(1));
     assert_eq!(
         trial.console[0],
@@ -219,7 +219,7 @@ fn what_a_script_prints_is_there_to_read() {
     assert_eq!(trial.console[1], "Error: x");
     assert_eq!(trial.console[2].len(), 2_003);
     assert_eq!(trial.console.len(), 200);
-    let failing = each("console.log('before'); throw new Error('x')").try_out(&[item("")]);
+    let failing = each("console.log('before'); throw new Error('x')").try_out(&[item("")], &Occasion::default());
     assert_eq!((failing.outcome.is_err(), failing.console), (true, vec!["before".to_owned()]));
 }
 
@@ -252,6 +252,7 @@ fn a_fresh_context_remembers_nothing() {
         assert_eq!(result(&script, &item("")), format!(r#""n":{{"N":"{count}"}}"#));
     }
     let mut outputs = Vec::new();
-    script.apply_afresh(item(""), &mut outputs).expect("applied");
+    let occasion = Occasion { is_afresh: true, ..Occasion::default() };
+    script.apply(item(""), &occasion, &mut outputs).expect("applied");
     assert!(String::from_utf8_lossy(outputs[0].json()).contains(r#""n":{"N":"1"}"#));
 }

@@ -137,7 +137,7 @@ fn an_output_tells_its_owner() {
     );
     assert_eq!(script.keys(), KeyRule::Derived);
     let mut outputs = Vec::new();
-    script.apply(item(r#""a":{"N":"1.0"}"#), &mut outputs).expect("applied");
+    script.apply(item(r#""a":{"N":"1.0"}"#), &Occasion::default(), &mut outputs).expect("applied");
     assert_eq!(outputs[0].partition_value(), br#"{"S":"P"}"#);
     let owner = script.owner(&outputs[0]).expect("an owner");
     assert_eq!(owner.key(), item("").key());
@@ -156,7 +156,8 @@ fn a_page_is_compared_item_by_item() {
         RawItem::parse(Bytes::from(json), &schema()).expect("an item")
     };
     let mut outputs = Vec::new();
-    script.apply_page(&[item("a", "1.0"), item("b", "2"), item("c", "3.00")], &mut outputs).expect("applied");
+    let items = [item("a", "1.0"), item("b", "2"), item("c", "3.00")];
+    script.apply_page(&items, &Occasion::default(), &mut outputs).expect("applied");
     let outputs: Vec<String> = outputs.iter().map(|item| String::from_utf8_lossy(item.json()).into_owned()).collect();
     assert_eq!(
         outputs,

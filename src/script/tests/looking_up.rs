@@ -3,7 +3,7 @@
 use super::*;
 use crate::lookup::{LookupPage, LookupQuery};
 
-fn table() -> LookupTable {
+pub fn table() -> LookupTable {
     let row = |sk: &str| {
         let json = format!(r#"{{"pk":{{"S":"case|1"}},"sk":{{"S":"{sk}"}},"n":{{"N":"1.0"}}}}"#);
         RawItem::parse(Bytes::from(json), &schema()).expect("an item")
@@ -15,7 +15,7 @@ fn asking(body: &str) -> Script {
     let text = format!(
         "export const migrateItems = async (items, documentClient) => {{ {body}; return items.map(item => ({{ ...item, x }})) }}"
     );
-    script(&text).with_lookup(Arc::new(table().with_pages_of(2)))
+    script(&text)
 }
 
 #[test]
@@ -85,7 +85,6 @@ fn who_does_not_ask_for_the_client_has_none() {
         "export const migrateItems = async (...all) => { await all[1].get({ Key: { pk: 'a', sk: 'b' } }); return all[0] }",
     );
     assert!(!sneaky.has_lookups());
-    let sneaky = sneaky.with_lookup(Arc::new(table()));
     let reason = refusal(&sneaky, &item(""));
     assert!(reason.contains("has to declare the parameter documentClient"), "{reason}");
 }
@@ -119,16 +118,15 @@ fn waiting_for_an_answer_is_not_the_scripts_time() {
         for (let i = 0; i < 3; i++) await documentClient.get({ Key: { pk: 'case|1', sk: 'user|1' } });
         if (items[0].loop) for (;;);
         return items }";
-    let script = load(&[("0001-test.js", text)], limits).expect("loads").with_lookup(Arc::new(Slow(table())));
-    assert_eq!(apply(&script, &item("")).map(|outputs| outputs.len()), Ok(1));
-    assert!(refusal(&script, &item(r#""loop":{"BOOL":true}"#)).contains("did not finish"));
-    let failing = script_of_query().with_lookup(Arc::new(Slow(table())));
-    assert!(refusal(&failing, &item("")).contains("documentClient.query: the table is busy"));
-}
-
-fn script_of_query() -> Script {
-    script(
+    let script = load(&[("0001-test.js", text)], limits).expect("loads");
+    let slow = occasion(Slow(table()));
+    assert_eq!(apply_on(&script, &item(""), &slow).map(|outputs| outputs.len()), Ok(1));
+    let reason = apply_on(&script, &item(r#""loop":{"BOOL":true}"#), &slow).expect_err("too long");
+    assert!(reason.contains("did not finish"), "{reason}");
+    let failing = self::script(
         "export const migrateItems = async (items, documentClient) => { await documentClient.query({
            KeyConditionExpression: 'pk = :a', ExpressionAttributeValues: { ':a': 'b' } }); return items }",
-    )
+    );
+    let reason = apply_on(&failing, &item(""), &slow).expect_err("an error");
+    assert!(reason.contains("documentClient.query: the table is busy"), "{reason}");
 }

@@ -1,0 +1,211 @@
+use std::sync::atomic::AtomicU64;
+
+use bytes::Bytes;
+use futures::future::{BoxFuture, ready};
+
+use super::*;
+use crate::item::{KeyAttribute, KeyKind, Value};
+use crate::lookup::{SortRange, sort_order};
+use crate::source::{Cursor, ItemRead, Page};
+
+/// Two items a page.
+const PAGE: usize = 2;
+
+fn schema() -> KeySchema {
+    KeySchema {
+        partition: KeyAttribute::new("pk", KeyKind::String),
+        sort: Some(KeyAttribute::new("sk", KeyKind::String)),
+    }
+}
+
+fn item(sk: &str, value: &str) -> RawItem {
+    let json = format!(r#"{{"pk":{{"S":"case"}},"sk":{{"S":"{sk}"}},"a":{{"S":"{value}"}}}}"#);
+    RawItem::parse(Bytes::from(json), &schema()).expect("an item")
+}
+
+/// A table with one collection, which counts requests and fails as it is told to.
+#[derive(Default)]
+struct Court {
+    items: Mutex<Vec<RawItem>>,
+    requests: AtomicU64,
+    failures: Mutex<Vec<ErrorKind>>,
+}
+
+impl Court {
+    fn put(&self, item: RawItem) {
+        let mut items = self.items.lock().expect("lock");
+        items.retain(|other| other.key() != item.key());
+        items.push(item);
+        items.sort_by(sort_order);
+    }
+
+    fn answer<T: Send + 'static>(&self, answer: impl FnOnce(&[RawItem]) -> T) -> BoxFuture<'static, Result<T>> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let answer = match self.failures.lock().expect("lock").pop() {
+            Some(kind) => Err(Error::new(kind, "planted")),
+            None => Ok(answer(&self.items.lock().expect("lock"))),
+        };
+        Box::pin(ready(answer))
+    }
+
+    fn fail(&self, kind: ErrorKind, times: usize) {
+        self.failures.lock().expect("lock").extend(std::iter::repeat_n(kind, times));
+    }
+}
+
+impl ScanSource for Court {
+    fn read_page<'a>(&'a self, _: u32, _: u32, _: Option<&'a Cursor>) -> BoxFuture<'a, Result<Page>> {
+        unreachable!("nothing is scanned")
+    }
+
+    fn read_item<'a>(&'a self, key: &'a RawItem) -> BoxFuture<'a, Result<ItemRead>> {
+        self.answer(|items| ItemRead { item: items.iter().find(|item| item.key() == key.key()).cloned(), units: 1.0 })
+    }
+
+    fn query<'a>(&'a self, query: &'a LookupQuery) -> BoxFuture<'a, Result<Page>> {
+        self.answer(|items| {
+            let page = query.answer(items, &schema(), PAGE);
+            let next = page.last.map(|last| Cursor(Bytes::copy_from_slice(last.json())));
+            Page { items: page.items, next, units: 2.0, bytes: 0 }
+        })
+    }
+}
+
+fn lookups(court: &Arc<Court>, give_up_after: Duration) -> Arc<Lookups> {
+    let limiter = Arc::new(Limiter::new(Side::Read, Rate::Unlimited));
+    let stats = Arc::new(Stats::new(&RunState::default(), 0));
+    let reads = Reads { source: court.clone(), limiter, stats, give_up_after };
+    Arc::new(Lookups::new("court", schema(), reads, Arc::default()))
+}
+
+fn patient(court: &Arc<Court>) -> Arc<Lookups> {
+    lookups(court, Duration::from_secs(60))
+}
+
+fn court(items: &[&str]) -> Arc<Court> {
+    let court = Arc::new(Court::default());
+    items.iter().for_each(|sk| court.put(item(sk, "old")));
+    court
+}
+
+fn now(lookups: &Arc<Lookups>) -> Arc<dyn Lookup> {
+    lookups.occasion().lookup.expect("there is one")
+}
+
+fn query(sort: SortRange) -> LookupQuery {
+    LookupQuery { partition: Value::from("case"), sort, descending: false, limit: None, after: None }
+}
+
+/// Sort key and value, `a old`.
+fn short(item: &RawItem) -> String {
+    let text = String::from_utf8_lossy(item.json()).into_owned();
+    let texts: Vec<&str> = text.split('"').filter(|part| part.chars().all(|c| c.is_ascii_lowercase())).collect();
+    [texts[texts.len() - 3], texts[texts.len() - 1]].join(" ")
+}
+
+fn get(lookup: &Arc<dyn Lookup>, sk: &str) -> Option<String> {
+    lookup.get(&item(sk, "")).expect("answered").as_ref().map(short)
+}
+
+/// The items and whether there are more.
+fn ask(lookup: &Arc<dyn Lookup>, query: &LookupQuery) -> (String, Option<RawItem>) {
+    let page = lookup.query(query).expect("answered");
+    (page.items.iter().map(short).collect::<Vec<_>>().join(", "), page.last)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_serves_items_that_were_read_before_it_was_asked_for_and_no_others() {
+    let court = court(&["a"]);
+    let lookups = patient(&court);
+    let (first, second) = (now(&lookups), now(&lookups));
+    for earlier in [&first, &second, &first] {
+        assert_eq!(get(earlier, "a").as_deref(), Some("a old"));
+        assert_eq!(get(earlier, "none"), None);
+    }
+    assert_eq!(lookups.asked(), (6, 2));
+    court.put(item("a", "new"));
+    let later = now(&lookups);
+    assert_eq!(get(&later, "a").as_deref(), Some("a new"));
+    assert_eq!(get(&first, "a").as_deref(), Some("a new"));
+    assert_eq!((lookups.asked(), court.requests.load(Ordering::Relaxed)), ((8, 3), 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collection_that_was_read_whole_answers_every_question_about_it() {
+    let court = court(&["a", "b"]);
+    let lookups = patient(&court);
+    let lookup = now(&lookups);
+    let whole = LookupQuery { descending: true, ..query(SortRange::All) };
+    assert_eq!(ask(&lookup, &whole).0, "b old, a old");
+    let from_b = query(SortRange::AtLeast(Value::from("b")));
+    assert_eq!(ask(&lookup, &from_b).0, "b old");
+    let (items, last) = ask(&lookup, &LookupQuery { limit: Some(1), ..query(SortRange::All) });
+    assert_eq!((items.as_str(), last.is_some()), ("a old", true));
+    assert_eq!((get(&lookup, "b").as_deref(), get(&lookup, "c")), (Some("b old"), None));
+    assert_eq!(lookups.asked(), (5, 1));
+    court.put(item("b", "new"));
+    assert_eq!(ask(&now(&lookups), &from_b).0, "b new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_page_of_several_is_not_taken_for_the_whole() {
+    let court = court(&["a", "b", "c"]);
+    let lookups = patient(&court);
+    let lookup = now(&lookups);
+    for _ in 0..2 {
+        let (items, after) = ask(&lookup, &query(SortRange::All));
+        assert_eq!(items, "a old, b old");
+        let (rest, last) = ask(&lookup, &LookupQuery { after, ..query(SortRange::All) });
+        assert_eq!((rest.as_str(), last.is_some()), ("c old", false));
+        assert_eq!(get(&lookup, "c").as_deref(), Some("c old"));
+    }
+    assert_eq!(lookups.asked(), (6, 5));
+    for (start, items) in [("c", "c old"), ("c", "c old"), ("b", "b old")] {
+        assert_eq!(ask(&lookup, &query(SortRange::BeginsWith(Value::from(start)))).0, items);
+    }
+    assert_eq!(lookups.asked(), (9, 7));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_pass_is_waited_for_and_a_wrong_question_is_the_items_own() {
+    let court = court(&["a"]);
+    let lookups = patient(&court);
+    court.fail(ErrorKind::Throttled, 2);
+    court.fail(ErrorKind::ServerFault, 2);
+    assert_eq!(get(&now(&lookups), "a").as_deref(), Some("a old"));
+    assert_eq!((lookups.asked(), court.requests.load(Ordering::Relaxed)), ((1, 1), 5));
+    court.fail(ErrorKind::Rejected, 1);
+    let error = now(&lookups).get(&item("a", "")).expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::Rejected);
+    assert!(!lookups.has_given_up() && lookups.shutdown.error().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_does_not_answer_ends_the_run_and_refuses_no_item() {
+    for kind in [ErrorKind::Access, ErrorKind::Unreachable] {
+        let court = court(&["a"]);
+        let lookups = lookups(&court, Duration::ZERO);
+        court.fail(kind, 1);
+        now(&lookups).get(&item("a", "")).expect_err("no answer");
+        assert!(lookups.has_given_up());
+        let error = lookups.shutdown.error().expect("the run's end");
+        assert_eq!(error.kind(), kind);
+        assert!(error.to_string().contains("looking up an item for a transform"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_being_stopped_waits_for_no_answer() {
+    let court = court(&["a"]);
+    let lookups = patient(&court);
+    court.fail(ErrorKind::Throttled, 1000);
+    let shutdown = lookups.shutdown.clone();
+    let asking = tokio::task::spawn_blocking({
+        let lookups = lookups.clone();
+        move || now(&lookups).get(&item("a", "")).map(drop)
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    shutdown.drain();
+    assert!(asking.await.expect("asked").is_err());
+    assert!(lookups.has_given_up() && shutdown.error().is_none());
+}
