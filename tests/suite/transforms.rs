@@ -411,6 +411,21 @@ fn a_run_that_cannot_look_up_ends_and_resumes() {
     proxy.follow(random_among(&["Query"], 310, 1.0, vec![Fault::Unavailable]));
     ferry.migrate(&through, &destination, &more).assert_refused(12, &["looking up an item for a transform"]);
     assert_eq!(destination.count(), 620);
+    // Interrupted while an answer is waited for.
+    proxy.follow(random_among(&["Query"], 311, 1.0, vec![Fault::Hang]));
+    let before = proxy.requests("Query");
+    let waiting = ferry.start_migration(&through, &destination, &more[..4]);
+    let is_asked = || proxy.requests("Query") > before;
+    assert!(
+        (0..1000).any(|_| is_asked() || {
+            thread::sleep(Duration::from_millis(20));
+            false
+        }),
+        "it looks nothing up"
+    );
+    waiting.interrupt();
+    waiting.end().assert_code(4);
+    assert_eq!(ferry.status().expect("a run")["dead_letters"], json!([]));
     proxy.follow(pass());
     ferry.migrate(&through, &destination, &more).assert_code(0);
     let found = destination.items();
