@@ -1,11 +1,13 @@
 //! The commands: one file each, and where their results become exit codes.
 
+mod applied;
 pub mod args;
 mod chain;
 mod demo;
 mod drain;
 mod log;
 mod markers;
+mod plan;
 mod preflight;
 mod run;
 mod signals;
@@ -33,6 +35,7 @@ pub fn main() -> ExitCode {
         match args.command {
             Command::Run(args) => run::run(*args).await,
             Command::Drain(args) => drain::drain(&args).await,
+            Command::Plan(args) => plan::plan(*args).await,
             Command::Status(args) => status::status(&args),
             Command::Transform(args) => transform::transform(&args).await,
             Command::Demo(args) => demo::demo(&args).await,

@@ -2,8 +2,9 @@
 //!
 //! [`wire`] sends what carries items through the AWS SDK as bytes; [`scan`], [`mod@stream`], [`read`] and [`mod@write`] are
 //! the ends of the seams on top of it; [`table`] describes and creates tables with the SDK's typed calls; [`marker`] writes
-//! and deletes the items that show how far a stream was read; [`error`] decides what a failure was.
+//! and deletes the items that show how far a stream was read; [`applied`] reads which transforms were applied before; [`error`] decides what a failure was.
 
+pub mod applied;
 pub mod client;
 pub mod endpoint;
 pub mod error;

@@ -10,6 +10,8 @@ use std::fmt;
 pub enum ErrorKind {
     /// The command line, an environment variable or the configuration file is wrong.
     Usage,
+    /// There is nothing to migrate.
+    NotNeeded,
     /// No credentials, or they are refused for good.
     Access,
     /// The credentials were good and are no longer: pausing may mend it.

@@ -22,8 +22,8 @@ pub fn action(kind: ErrorKind) -> Action {
         Throttled => Action::BackOff,
         TimedOut | Unreachable | ServerFault | MalformedAnswer | CredentialsExpired => Action::Retry,
         Rejected => Action::Bisect,
-        Usage | Access | TableMissing | TableUnfit | IteratorExpired | PositionLost | StreamGap | TailBehind
-        | StreamUnfit | Journal | RunChanged | Impure | TooManyDeadLetters | Io | Internal => Action::Stop,
+        Usage | NotNeeded | Access | TableMissing | TableUnfit | IteratorExpired | PositionLost | StreamGap
+        | TailBehind | StreamUnfit | Journal | RunChanged | Impure | TooManyDeadLetters | Io | Internal => Action::Stop,
     }
 }
 
@@ -38,11 +38,15 @@ pub const EXIT_DEAD_LETTERS: u8 = 5;
 /// What was compared differs.
 pub const EXIT_DIFFERENCES: u8 = 6;
 
+/// There is nothing to migrate.
+pub const EXIT_NOT_NEEDED: u8 = 7;
+
 /// The process exit code for an error that ends the program; the README lists them.
 pub fn exit_code(kind: ErrorKind) -> u8 {
     use ErrorKind::*;
     match kind {
         Usage => 2,
+        NotNeeded => EXIT_NOT_NEEDED,
         Access | CredentialsExpired => 10,
         TableMissing | TableUnfit | StreamUnfit => 11,
         IteratorExpired | Throttled | TimedOut | Unreachable | ServerFault | MalformedAnswer | Rejected => 12,

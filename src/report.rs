@@ -4,6 +4,7 @@ mod bars;
 mod difference;
 mod json;
 mod lines;
+mod plan;
 mod status;
 mod summary;
 mod words;
@@ -15,6 +16,7 @@ use crate::config::Output;
 use crate::event::{Event, Observer};
 
 pub use difference::{differences, is_coloured};
+pub use plan::{Capacity, DestinationState, PlanView, TransformView, print_plan};
 pub use status::{ShardStatus, StatusView, TailStatus, print_status};
 
 /// The observer for that output: a bar on a terminal, plain lines elsewhere, JSON, or the summary alone.

@@ -13,6 +13,7 @@ Exit codes:
   4   interrupted; the same command resumes
   5   done, but some items could not be written (dead letters)
   6   differences were found: cases of a transform failed
+  7   no migration is needed: every transform was applied by an earlier one
   10  credentials or region missing or refused
   11  a table or stream is missing or does not fit
   12  the endpoint does not answer, or not as DynamoDB
@@ -45,6 +46,8 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// After the writers have stopped: prove that every change has arrived
     Drain(DrainArgs),
+    /// Show what `run` would do with the same flags, and whether a migration is needed (exit code 7: no); writes nothing
+    Plan(Box<RunArgs>),
     /// Show where a run stands, also while it goes on
     Status(StatusArgs),
     /// Write transforms and try them
@@ -130,6 +133,13 @@ pub struct RunArgs {
     /// Directory of transforms, which every item and every change passes in the order of their numbers
     #[arg(long, value_name = "DIR")]
     pub transforms: Option<PathBuf>,
+    /// Table beside the source that records which transforms earlier migrations have applied; those are skipped. Records
+    /// among the source's own items count always
+    #[arg(long, value_name = "TABLE")]
+    pub deploy_table: Option<String>,
+    /// Migrate although every transform was applied by an earlier migration
+    #[arg(long)]
+    pub force: bool,
     /// Do not follow the source's stream: for a source to which nobody writes
     #[arg(long, conflicts_with = "stream_arn")]
     pub no_tail: bool,

@@ -37,14 +37,13 @@ pub struct Case {
     pub table: Vec<RawItem>,
 }
 
-/// All transforms of the directory as one, for items of the table `table` with keys of `schema`; without a directory there
-/// are none.
+/// All transforms of the directory as one, for items of the table `table` with keys of `schema`.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Usage`] and [`ErrorKind::Io`] with file, place and remedy.
-pub fn load(directory: Option<&Path>, schema: &KeySchema, table: &str) -> Result<Chain> {
-    let links = directory.map(|directory| links(directory, schema, table)).transpose()?.unwrap_or_default();
+pub fn load(directory: &Path, schema: &KeySchema, table: &str) -> Result<Chain> {
+    let links = links(directory, schema, table)?;
     Ok(Chain::new(links.into_iter().map(|link| link.transform).collect()))
 }
 
@@ -199,7 +198,7 @@ mod tests {
             std::fs::write(directory.path().join(name), text).expect("is written");
         }
         let schema = KeySchema { partition: KeyAttribute::new("pk", KeyKind::String), sort: None };
-        let chain = load(Some(directory.path()), &schema, "source")?;
+        let chain = load(directory.path(), &schema, "source")?;
         Ok(chain.links().iter().map(|link| link.name().to_owned()).collect())
     }
 
@@ -224,7 +223,7 @@ mod tests {
         }
         let schema = KeySchema { partition: KeyAttribute::new("pk", KeyKind::String), sort: None };
         assert_eq!(
-            load(Some(Path::new("/nowhere")), &schema, "source").map(drop).expect_err("missing").kind(),
+            load(Path::new("/nowhere"), &schema, "source").map(drop).expect_err("missing").kind(),
             ErrorKind::Io
         );
     }

@@ -203,6 +203,8 @@ fn spec(state_dir: PathBuf, items: usize, endpoint_url: &str) -> RunSpec {
         read_rate: RateSpec::Unlimited,
         write_rate: RateSpec::Units((items as f64 * UNITS_PER_ITEM / COPY_SECONDS).ceil()),
         transforms: None,
+        deploy_table: None,
+        force: false,
         state_dir,
         run: RUN.to_owned(),
         max_dead_letters: 0,

@@ -23,10 +23,8 @@ const AUTO_UNITS: f64 = 500.0;
 /// Both ends, connected and described.
 #[derive(Debug)]
 pub struct Ends {
-    /// Clients of the source side.
-    pub source_connection: Connection,
-    /// Clients of the destination side.
-    pub destination_connection: Connection,
+    /// Clients of both sides.
+    pub connections: Connections,
     /// The table to read.
     pub source: Table,
     /// The table to write.
@@ -53,11 +51,21 @@ pub async fn connections(spec: &RunSpec) -> Result<Connections> {
     })
 }
 
-/// Describes both tables and checks that they fit. With `create`, a missing destination is created first.
-pub async fn ends(connections: Connections, spec: &RunSpec, create: bool) -> Result<Ends> {
-    let Connections { source: source_connection, destination: destination_connection } = connections;
-    let side = |place: &'static str| move |error: Error| error.context(place);
-    let source = Table::describe(&source_connection.control, &spec.source.table).await.map_err(side("source"))?;
+/// What is there before anything is created.
+#[derive(Debug)]
+pub struct Survey {
+    /// The table to read.
+    pub source: Table,
+    /// The table to write, if it exists.
+    pub destination: Option<Table>,
+    /// ARN of the stream to follow; `None` for a source to which nobody writes.
+    pub stream: Option<String>,
+}
+
+/// Describes both tables and checks that they fit.
+pub async fn survey(connections: &Connections, spec: &RunSpec) -> Result<Survey> {
+    let source = Table::describe(&connections.source.control, &spec.source.table).await;
+    let source = source.map_err(|error| error.context("source"))?;
     let stream = match &spec.tail {
         TailSpec::Off => None,
         TailSpec::Latest => Some(source.check_stream()?),
@@ -66,26 +74,46 @@ pub async fn ends(connections: Connections, spec: &RunSpec, create: bool) -> Res
             Some(arn.clone())
         }
     };
-    let to = &destination_connection.control;
-    let destination = match create {
-        true => {
-            let created = source.create_like(&source_connection.control, to, &spec.destination.table).await;
-            created.map(|(table, warnings)| {
-                warnings.iter().for_each(|warning| to_stderr(&format!("warning: {warning}")));
-                table
-            })
-        }
-        false => Table::describe(to, &spec.destination.table).await,
+    let destination = match Table::describe(&connections.destination.control, &spec.destination.table).await {
+        Ok(table) => Some(table),
+        Err(error) if error.kind() == ErrorKind::TableMissing && spec.create_destination => None,
+        Err(error) => return Err(missing(error)),
     };
-    let destination = destination.map_err(|error| match error.kind() {
+    if let Some(destination) = &destination {
+        check_fit(&source, destination)?;
+    }
+    Ok(Survey { source, destination, stream })
+}
+
+fn missing(error: Error) -> Error {
+    match error.kind() {
         ErrorKind::TableMissing => error.context("destination").hint(
             "create it, or let tableferry create it like the source with --create-destination; check the region and \
              account if it should be there",
         ),
         _ => error.context("destination"),
-    })?;
+    }
+}
+
+/// Describes both tables and checks that they fit. With `create`, a missing destination is created first.
+pub async fn ends(connections: Connections, spec: &RunSpec, create: bool) -> Result<Ends> {
+    let Survey { source, destination, stream } = survey(&connections, spec).await?;
+    let (from, to) = (&connections.source.control, &connections.destination.control);
+    let destination = match destination {
+        Some(destination) if !create => destination,
+        None if !create => {
+            let message = format!("table {}: it is gone", spec.destination.table);
+            return Err(missing(Error::new(ErrorKind::TableMissing, message)));
+        }
+        // One that is there may be half made.
+        _ => {
+            let (table, warnings) = source.create_like(from, to, &spec.destination.table).await?;
+            warnings.iter().for_each(|warning| to_stderr(&format!("warning: {warning}")));
+            table
+        }
+    };
     check_fit(&source, &destination)?;
-    Ok(Ends { source_connection, destination_connection, source, destination, stream })
+    Ok(Ends { connections, source, destination, stream })
 }
 
 fn options(table: &TableSpec, spec: &RunSpec) -> ClientOptions {
@@ -114,14 +142,10 @@ fn check_fit(source: &Table, destination: &Table) -> Result<()> {
 impl Ends {
     /// Refuses a destination that holds items.
     pub async fn check_empty(&self) -> Result<()> {
-        if self.destination.is_empty(&self.destination_connection.control).await? {
+        if self.destination.is_empty(&self.connections.destination.control).await? {
             return Ok(());
         }
-        let message = format!("the destination {} is not empty", self.destination.name);
-        Err(Error::new(ErrorKind::TableUnfit, message).hint(
-            "name an empty table; or write over what is there with --into-nonempty (items that the source does not \
-             have will stay)",
-        ))
+        Err(not_empty(&self.destination.name))
     }
 
     /// What a resumed run must find unchanged.
@@ -141,33 +165,50 @@ impl Ends {
         Identity(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(files).collect())
     }
 
-    /// Segments for a new run.
-    pub fn choose_segments(&self) -> u32 {
-        match self.source.bytes_estimated() {
-            0 => SEGMENTS_UNKNOWN,
-            bytes => bytes.div_ceil(SEGMENT_BYTES).clamp(SEGMENTS.0, SEGMENTS.1) as u32,
-        }
-    }
-
     /// The rate to enforce on one side.
     pub fn rate(&self, side: Side, asked: RateSpec) -> Result<Rate> {
-        let (table, flag) = match side {
-            Side::Read => (&self.source, "--read-rate"),
-            Side::Write => (&self.destination, "--write-rate"),
-        };
-        match (asked, table.capacity(side)) {
-            (RateSpec::Unlimited, _) => Ok(Rate::Unlimited),
-            (RateSpec::Units(units), _) => Ok(Rate::Fixed(units)),
-            (RateSpec::Auto, capacity) => {
-                Ok(Rate::Auto { start: capacity.map_or(AUTO_UNITS, |capacity| capacity * AUTO_SHARE) })
-            }
-            (RateSpec::Percent(percent), Some(capacity)) => Ok(Rate::Fixed(capacity * percent / 100.0)),
-            (RateSpec::Percent(percent), None) => {
-                let message = format!("{flag} {percent}%: the capacity of table {} is not known", table.name);
-                let unit = side.unit();
-                Err(Error::new(ErrorKind::Usage, message)
-                    .hint(format!("give it in units, such as {flag} 4000{unit}, or auto")))
-            }
+        match side {
+            Side::Read => rate(&self.source, side, asked),
+            Side::Write => rate(&self.destination, side, asked),
+        }
+    }
+}
+
+/// A destination that holds items is refused.
+pub fn not_empty(destination: &str) -> Error {
+    let message = format!("the destination {destination} is not empty");
+    Error::new(ErrorKind::TableUnfit, message).hint(
+        "name an empty table; or write over what is there with --into-nonempty (items that the source does not have will \
+         stay)",
+    )
+}
+
+/// Segments for a new run.
+pub fn choose_segments(source: &Table) -> u32 {
+    match source.bytes_estimated() {
+        0 => SEGMENTS_UNKNOWN,
+        bytes => bytes.div_ceil(SEGMENT_BYTES).clamp(SEGMENTS.0, SEGMENTS.1) as u32,
+    }
+}
+
+/// What was asked for, in units of the table.
+pub fn rate(table: &Table, side: Side, asked: RateSpec) -> Result<Rate> {
+    match (asked, table.capacity(side)) {
+        (RateSpec::Unlimited, _) => Ok(Rate::Unlimited),
+        (RateSpec::Units(units), _) => Ok(Rate::Fixed(units)),
+        (RateSpec::Auto, capacity) => {
+            Ok(Rate::Auto { start: capacity.map_or(AUTO_UNITS, |capacity| capacity * AUTO_SHARE) })
+        }
+        (RateSpec::Percent(percent), Some(capacity)) => Ok(Rate::Fixed(capacity * percent / 100.0)),
+        (RateSpec::Percent(percent), None) => {
+            let flag = match side {
+                Side::Read => "--read-rate",
+                Side::Write => "--write-rate",
+            };
+            let message = format!("{flag} {percent}%: the capacity of table {} is not known", table.name);
+            let unit = side.unit();
+            Err(Error::new(ErrorKind::Usage, message)
+                .hint(format!("give it in units, such as {flag} 4000{unit}, or auto")))
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cli::applied::Transforms;
 use crate::cli::args::RunArgs;
 use crate::cli::preflight::{self, Connections, Ends};
-use crate::cli::{chain, code, log, signals};
+use crate::cli::{code, log, signals};
 use crate::config::{self, Consistency, RunSpec, UntilSpec};
 use crate::dynamodb::{TableSink, TableSource, TableStream, scan};
 use crate::engine::shutdown::Phase;
@@ -81,7 +82,8 @@ pub(super) async fn prepare(spec: &RunSpec, connections: Connections) -> Result<
             ),
             _ => error,
         })?;
-        let chain = chain::load(spec.transforms.as_deref(), &ends.source.schema, &ends.source.name)?;
+        let transforms = Transforms::load(spec, &ends.connections, &ends.source).await?;
+        let chain = transforms.chain();
         check_unchanged(&journal.identity().await?, spec, &ends, &chain)?;
         if ends.stream.is_some() {
             check_stream_remembers(spec, status, age)?;
@@ -91,15 +93,31 @@ pub(super) async fn prepare(spec: &RunSpec, connections: Connections) -> Result<
         return Ok(Prepared { ends, chain, journal, was_killed, _lock: lock });
     }
     let ends = preflight::ends(connections, spec, spec.create_destination).await?;
-    let chain = chain::load(spec.transforms.as_deref(), &ends.source.schema, &ends.source.name)?;
+    let transforms = Transforms::load(spec, &ends.connections, &ends.source).await?;
+    check_needed(spec, &transforms)?;
+    let chain = transforms.chain();
     if !spec.into_nonempty {
         ends.check_empty().await?;
     }
-    let segments = spec.segments.unwrap_or_else(|| ends.choose_segments());
+    let segments = spec.segments.unwrap_or_else(|| preflight::choose_segments(&ends.source));
     let identity = ends.identity(segments, &chain);
     let journal = Journal::create(&directory, &identity, segments, ends.source.items_estimated())?;
     directory.keep_spec(&spec.to_json())?;
     Ok(Prepared { ends, chain, journal, was_killed: false, _lock: lock })
+}
+
+/// Refuses a migration that would change nothing, and tells what it would do without.
+fn check_needed(spec: &RunSpec, transforms: &Transforms) -> Result<()> {
+    if transforms.is_nothing_new() && !spec.force {
+        let message = format!("no migration is needed: all {} transforms are applied already", transforms.all.len());
+        return Err(Error::new(ErrorKind::NotNeeded, message)
+            .hint("`tableferry plan` shows the records; --force migrates all the same"));
+    }
+    for (name, record) in transforms.applied() {
+        let when = record.created_at.as_ref().map_or(String::new(), |when| format!(", on {when}"));
+        report::to_stderr(&format!("{name} is skipped: an earlier migration has applied it{when}"));
+    }
+    Ok(())
 }
 
 /// Refuses a run that the stream has passed by.
@@ -146,7 +164,7 @@ impl Prepared {
             Consistency::Eventual => (scan::Consistency::Eventual, VISIBILITY_EVENTUAL),
         };
         let schema = ends.source.schema.clone();
-        let from = &ends.source_connection;
+        let from = &ends.connections.source;
         let stream = |arn: &String| TableStream::new(from.streams.clone(), arn, schema.clone());
         let changes = ends.stream.as_ref().map(|arn| Arc::new(stream(arn)) as Arc<dyn ChangeSource>);
         let has_tail = changes.is_some();
@@ -170,7 +188,7 @@ impl Prepared {
             source: Arc::new(TableSource::new(from.data.clone(), &ends.source.name, schema.clone(), consistency)),
             changes,
             transform: Arc::new(chain),
-            sink: Arc::new(TableSink::new(ends.destination_connection.data.clone(), &ends.destination.name, schema)),
+            sink: Arc::new(TableSink::new(ends.connections.destination.data.clone(), &ends.destination.name, schema)),
             checkpoint: Arc::new(journal.clone()),
             observer,
             shutdown,

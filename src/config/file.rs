@@ -11,14 +11,14 @@ use super::resolve::Environment;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Every section there is.
-const SECTIONS: [&str; 4] = ["source", "destination", "rate", "transforms"];
+const SECTIONS: [&str; 5] = ["source", "destination", "rate", "transforms", "deploy"];
 /// The only key that is no string.
 const BOOLEAN: &str = "destination.create";
 /// Words less alike than this (Jaro-Winkler) are no slip of the fingers; then every right one is listed.
 const ALIKE: f64 = 0.75;
 
 /// Every key there is. A key in the file that is not here is refused with the nearest one that is.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "source.table",
     "source.endpoint-url",
     "source.region",
@@ -31,6 +31,7 @@ const KEYS: [&str; 12] = [
     "rate.read",
     "rate.write",
     "transforms.dir",
+    "deploy.table",
 ];
 
 /// The file's content.
@@ -45,6 +46,8 @@ pub struct ConfigFile {
     pub rate: RateFile,
     /// What becomes of items.
     pub transforms: TransformsFile,
+    /// Where earlier migrations are recorded.
+    pub deploy: DeployFile,
 }
 
 /// `[transforms]`
@@ -53,6 +56,14 @@ pub struct ConfigFile {
 pub struct TransformsFile {
     /// Directory of the transforms.
     pub dir: Option<String>,
+}
+
+/// `[deploy]`
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeployFile {
+    /// Name or ARN of the deploy table.
+    pub table: Option<String>,
 }
 
 /// `[source]` and `[destination]`
@@ -254,12 +265,15 @@ mod tests {
             [rate]
             read = "50%"
             write = "auto"
+            [deploy]
+            table = "efcms-deploy-${ENV}"
             "#,
         )
         .expect("valid");
         assert_eq!(file.source.table.as_deref(), Some("efcms-prod-alpha"));
         assert_eq!(file.source.profile.as_deref(), Some("${x}"));
         assert_eq!(file.destination.create, Some(true));
+        assert_eq!(file.deploy.table.as_deref(), Some("efcms-deploy-prod"));
         assert_eq!(file.rate.read.as_deref(), Some("50%"));
     }
 
@@ -276,7 +290,7 @@ mod tests {
             ("[sorce]\ntable = 'a'", "line 1: unknown key `sorce`", "did you mean `source`?"),
             ("source = { tabel = 'a' }", "line 1: unknown key `source.tabel`", "did you mean `source.table`?"),
             ("\n[rate]\nwrites = 'auto'", "line 3: unknown key `rate.writes`", "did you mean `rate.write`?"),
-            ("[xyzzy]", "line 1: unknown key `xyzzy`", "there are: source, destination, rate, transforms"),
+            ("[xyzzy]", "line 1: unknown key `xyzzy`", "there are: source, destination, rate, transforms, deploy"),
             ("[rate]\nzzz = 'a'", "line 2: unknown key `rate.zzz`", "there are: read, write"),
         ] {
             assert_refused(text, message, hint);
@@ -287,13 +301,13 @@ mod tests {
     fn the_line_is_that_of_the_key_and_not_of_one_that_looks_like_it() {
         let hint = "did you mean `source.table`?";
         assert_refused("[source]\ntable = 'a'\ntab = 'x'", "line 3: unknown key `source.tab`", hint);
-        let hint = "did you mean `source.table` or `destination.table`?";
+        let hint = "did you mean `source.table` or `destination.table` or `deploy.table`?";
         assert_refused("[source]\ntable = 'a'\n[rate]\ntable = 'x'", "line 4: unknown key `rate.table`", hint);
     }
 
     #[test]
     fn a_right_key_in_the_wrong_place_is_sent_to_the_right_one() {
-        let hint = "did you mean `source.table` or `destination.table`?";
+        let hint = "did you mean `source.table` or `destination.table` or `deploy.table`?";
         assert_refused("table = 'a'", "line 1: unknown key `table`", hint);
         let hint = "did you mean `destination.create`?";
         assert_refused("[source]\ncreate = true", "line 2: unknown key `source.create`", hint);

@@ -100,6 +100,12 @@ pub struct RunSpec {
     /// Directory of the transforms.
     #[serde(default)]
     pub transforms: Option<PathBuf>,
+    /// Table with the records of transforms that were applied, beside the source.
+    #[serde(default)]
+    pub deploy_table: Option<String>,
+    /// Migrate although every transform was applied.
+    #[serde(default)]
+    pub force: bool,
     /// Directory of all runs.
     pub state_dir: PathBuf,
     /// Name of this one.
@@ -195,6 +201,8 @@ pub fn resolve(args: &RunArgs, environment: &Environment<'_>) -> Result<RunSpec>
         read_rate: rate(Side::Read, "--read-rate", &args.read_rate, "rate.read", &file.rate.read)?,
         write_rate: rate(Side::Write, "--write-rate", &args.write_rate, "rate.write", &file.rate.write)?,
         transforms: transforms.map(absolute).transpose()?,
+        deploy_table: args.deploy_table.clone().or(file.deploy.table),
+        force: args.force,
         state_dir: args.state.clone(),
         run: checked_run(args.run.clone().unwrap_or_else(default_run))?,
         max_dead_letters: args.max_dead_letters,

@@ -502,3 +502,67 @@ fn what_a_script_does_wrong_ends_with_a_dead_letter_or_the_run() {
     write_transforms(&ferry, &[("0001-x.js", "export const migrateItems = items => {")]);
     ferry.migrate(&source, &destination, &[&more[..], &["--restart"]].concat()).assert_refused(2, &["0001-x.js:1:"]);
 }
+
+#[test]
+fn what_was_applied_is_skipped_and_when_nothing_is_new_there_is_nothing_to_migrate() {
+    let emulator = Dynoxide::start();
+    let source = Table::create(&emulator.endpoint(), "source");
+    let deploy = Table::create(&emulator.endpoint(), "deploy");
+    source.seed(100, 312);
+    let ferry = Ferry::new();
+    write_transforms(&ferry, &[("0001-headings.ts", SCRIPT), ("0002-drop.toml", DROP), ("0003-look.ts", LOOKING_UP)]);
+    let plan = |destination: &Table, more: &[&str]| {
+        let endpoint = emulator.endpoint();
+        let tables =
+            ["plan", "--source", &source.name, "--destination", &destination.name, "--endpoint-url", &endpoint];
+        ferry.run(&[&tables[..], &["--transforms", "moves", "--no-tail"], more].concat())
+    };
+    let empty = Table::create(&emulator.endpoint(), "destination");
+    plan(&empty, &[]).assert_told(
+        0,
+        &[
+            "a migration is needed: 3 of 3 transforms are new",
+            "0001-headings.ts  new, no cases",
+            "0003-look.ts      new, looks other items up, no cases",
+            "is there and empty",
+        ],
+    );
+    assert!(!ferry.path().join(".tableferry").exists(), "a plan writes nothing");
+
+    // One record among the items, under the name that the file had when it was JavaScript.
+    let text = |text: &str| json!({ "S": text });
+    let record = |key: &str, file: &str| json!({ "pk": text(key), "sk": text(&format!("migration|{file}")), "createdAt": text("2025-02-03") });
+    source.put(&record("migration", "0001-headings.js"));
+    let skipped = ["0001-headings.ts  applied on 2025-02-03, skipped", "2 of 3 transforms are new"];
+    plan(&empty, &[]).assert_told(0, &skipped);
+    let moved = ferry.migrate(&source, &empty, &["--transforms", "moves", "--no-tail"]);
+    moved.assert_code(0).assert_says(&["0001-headings.ts is skipped", "2025-02-03"]);
+    let found = empty.items();
+    assert!(found.iter().any(|item| item["title"].is_object()) && found.iter().all(|item| item["seen"].is_object()));
+    assert!(found.iter().any(|item| item["sk"]["S"] == "migration|0001-headings.js"), "the record goes along");
+
+    // A run is bound to what was new when it began.
+    source.put(&record("migration", "0002-drop"));
+    ferry.migrate(&source, &empty, &["--transforms", "moves", "--no-tail"]).assert_refused(14, &["0002-drop.toml"]);
+
+    // The last one in the deploy table.
+    deploy.put(&record("migration|0003-look.ts", "0003-look.ts"));
+    let elsewhere = Table::create(&emulator.endpoint(), "elsewhere");
+    plan(&elsewhere, &[]).assert_told(0, &["1 of 3 transforms are new"]);
+    let named = ["--deploy-table", deploy.name.as_str()];
+    plan(&elsewhere, &named).assert_told(7, &["no migration is needed: all 3 transforms are applied already"]);
+    let told = plan(&elsewhere, &[&named[..], &["--json"]].concat());
+    let told: Value = serde_json::from_str(&told.assert_code(7).stdout).expect("JSON");
+    assert_eq!((&told["is_needed"], &told["transforms"][2]["looks_up"]), (&json!(false), &json!(true)));
+    let more = [&["--transforms", "moves", "--no-tail"], &named[..]].concat();
+    ferry.migrate(&source, &elsewhere, &more).assert_refused(7, &["no migration is needed", "--force"]);
+    assert_eq!(elsewhere.count(), 0);
+    ferry.migrate(&source, &elsewhere, &[&more[..], &["--force"]].concat()).assert_code(0);
+    assert_equal(&source.contents(), &elsewhere.contents());
+
+    plan(&empty, &["--force"]).assert_told(0, &["holds items", "`run` resumes it"]);
+    plan(&empty, &["--run", "another"]).assert_refused(11, &["is not empty", "--into-nonempty"]);
+    plan(&empty, &["--deploy-table", "none"]).assert_refused(11, &["deploy table", "none"]);
+    let numbers = Table::create_keyed(&emulator.endpoint(), "numbers", &[("id", "N")]);
+    plan(&empty, &["--deploy-table", &numbers.name]).assert_refused(11, &[&numbers.name, "deploy table"]);
+}

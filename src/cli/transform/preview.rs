@@ -11,7 +11,7 @@ use crate::transform::Transform;
 /// Runs the command; the exit code, unless it fails.
 pub async fn preview(args: &TransformPreviewArgs) -> Result<u8> {
     let found = super::items::items(&args.items).await?;
-    let chain = chain::load(Some(&args.transforms), &found.schema, &found.table)?;
+    let chain = chain::load(&args.transforms, &found.schema, &found.table)?;
     let occasion = found.occasion();
     let (mut shown, mut changed, mut added, mut dropped, mut refused) = (0, 0, 0, 0, 0);
     for item in &found.items {
