@@ -1,6 +1,6 @@
 //! Which transforms of a directory are new, and which were applied by an earlier migration.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::cli::chain::{self, Link};
 use crate::cli::preflight::Connections;
@@ -71,7 +71,7 @@ async fn records(
 }
 
 /// What a transform may be called in a record: it may have been written in another language then.
-fn names(path: &PathBuf) -> Vec<String> {
+fn names(path: &Path) -> Vec<String> {
     let stem = stem(&path.file_name().unwrap_or_default().to_string_lossy()).to_owned();
     let named = |extension: &str| format!("{stem}.{extension}");
     ["toml", "ts", "js", "mjs"].map(named).into_iter().chain([stem.clone()]).collect()
