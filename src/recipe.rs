@@ -168,6 +168,14 @@ impl Transform for Recipe {
         self.run(item, outputs).map_err(|reason| format!("{}: {reason}", self.name))
     }
 
+    fn drops(&self) -> bool {
+        self.steps.iter().any(Step::drops)
+    }
+
+    fn selects(&self, item: &RawItem) -> bool {
+        self.steps.iter().any(|step| step.selects(item))
+    }
+
     fn files(&self) -> Vec<(String, String)> {
         vec![(self.name.clone(), self.digest.clone())]
     }

@@ -5,6 +5,7 @@ mod difference;
 mod json;
 mod lines;
 mod plan;
+mod preview;
 mod status;
 mod summary;
 mod words;
@@ -15,9 +16,12 @@ use std::sync::Arc;
 use crate::config::Output;
 use crate::event::{Event, Observer};
 
-pub use difference::{differences, is_coloured};
+pub use difference::{Difference, difference_lines, differences, is_coloured, shown};
 pub use plan::{Capacity, DestinationState, PlanView, TransformView, print_plan};
+pub use preview::{Fate, PreviewCounts, Previewed, preview_html, preview_summary, previewed_text};
 pub use status::{ShardStatus, StatusView, TailStatus, print_status};
+
+pub use words::{count, plain, round};
 
 /// The observer for that output: a bar on a terminal, plain lines elsewhere, JSON, or the summary alone.
 pub fn observer(output: Output) -> Arc<dyn Observer> {

@@ -17,6 +17,7 @@
 //! | `batch = true` | `items` may be a page; without it there is always one item, because neighbours in a page are an accident |
 //! | `keys = 'identity'`, `'derived'` or `'free'` | what happens to keys ([`KeyRule`]); without it they stay as they are |
 //! | `owner(key)` | for derived keys: from an output's key attributes to those of the item that it comes from |
+//! | `drops = true` | it drops items, and means to: `transform test` takes a drop for a mistake otherwise |
 //! | `description` | what the script is for |
 //! | `cases` | examples: `[{ name, given, expect }]`, where `expect` is an item, an array of them or `[]`; or `fails` is a part of the reason; `table` are items to look up |
 //!
@@ -96,15 +97,6 @@ pub struct Script {
     idle: Mutex<Vec<Engine>>,
 }
 
-/// What a script did with items, for people to look at.
-#[derive(Debug)]
-pub struct Trial {
-    /// The outputs, or why the items are refused.
-    pub outcome: Result<Vec<RawItem>, String>,
-    /// What the script wrote to `console`, up to 200 lines.
-    pub console: Vec<String>,
-}
-
 impl fmt::Debug for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Script").field("name", &self.name).field("exports", &self.exports).finish_non_exhaustive()
@@ -165,22 +157,6 @@ impl Script {
         self.run(items, occasion, outputs)
     }
 
-    /// What comes of these items in a fresh context, with what the script writes to its console.
-    pub fn try_out(&self, items: &[RawItem], occasion: &Occasion) -> Trial {
-        let refused = |failure: Failure| format!("{}: {failure}", self.name);
-        match self.fresh() {
-            Ok(engine) => {
-                let mut outputs = Vec::new();
-                let outcome = engine
-                    .migrate(items, &self.schema, self.lookup(occasion), &mut outputs)
-                    .map(|()| outputs)
-                    .map_err(refused);
-                Trial { outcome, console: engine.console() }
-            }
-            Err(failure) => Trial { outcome: Err(refused(failure)), console: Vec::new() },
-        }
-    }
-
     fn fresh(&self) -> Result<Engine, Failure> {
         let ingredients = Ingredients { sources: &self.sources, limits: &self.limits, table: &self.table, cases: None };
         Ok(Engine::new(ingredients)?.0)
@@ -195,7 +171,11 @@ impl Script {
         let before = outputs.len();
         let done = self.with_engine(occasion.is_afresh, |engine| {
             outputs.truncate(before);
-            engine.migrate(items, &self.schema, self.lookup(occasion), outputs)
+            let done = engine.migrate(items, &self.schema, self.lookup(occasion), outputs);
+            if let Some(console) = &occasion.console {
+                lock(console).extend(engine.console());
+            }
+            done
         });
         done.map_err(|failure| {
             outputs.truncate(before);
@@ -213,7 +193,8 @@ impl Script {
             engine = self.fresh()?;
             result = act(&engine);
         }
-        if !matches!(result, Err(Failure::Spent(_))) {
+        // One that was made for this call alone would be one more than there are threads.
+        if !afresh && !matches!(result, Err(Failure::Spent(_))) {
             engine.has_served = true;
             lock(&self.idle).push(engine);
         }
@@ -244,6 +225,10 @@ impl Transform for Script {
 
     fn has_lookups(&self) -> bool {
         self.exports.has_lookups
+    }
+
+    fn drops(&self) -> bool {
+        self.exports.drops
     }
 
     fn files(&self) -> Vec<(String, String)> {

@@ -1,6 +1,6 @@
 //! The seam for changing items on their way, and the chain of all that change them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use smallvec::SmallVec;
 
@@ -25,6 +25,8 @@ pub struct Occasion {
     pub lookup: Option<Arc<dyn Lookup>>,
     /// Whether nothing may be used that served for other items before.
     pub is_afresh: bool,
+    /// Where lines go that scripts print, if somebody listens.
+    pub console: Option<Arc<Mutex<Vec<String>>>>,
 }
 
 /// A pure function from one item to zero or more.
@@ -53,6 +55,17 @@ pub trait Transform: Send + Sync {
     /// Whether what comes of an item depends on other items of the source too, as they are at the moment.
     fn has_lookups(&self) -> bool {
         false
+    }
+
+    /// Whether it says of itself that it drops items: dropping others by mistake is easy.
+    fn drops(&self) -> bool {
+        false
+    }
+
+    /// Whether it does anything about the item: its own condition, without what it does then.
+    fn selects(&self, item: &RawItem) -> bool {
+        let _ = item;
+        true
     }
 
     /// The files that it consists of, each with a hash of what it says: a run is bound to them.

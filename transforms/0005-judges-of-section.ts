@@ -3,6 +3,7 @@
 export const description = "Users who are no judges leave the judges' section";
 
 export const when = 'pk = "section|judge" AND begins_with(sk, "user|")';
+export const drops = true;
 
 type Member = { pk: string; sk: string };
 

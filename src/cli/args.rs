@@ -12,7 +12,7 @@ Exit codes:
   3   not ready: `drain` found the source still written to, or something not applied
   4   interrupted; the same command resumes
   5   done, but some items could not be written (dead letters)
-  6   differences were found: cases of a transform failed
+  6   differences were found: a case of a transform failed, or a rule was broken
   7   no migration is needed: every transform was applied by an earlier one
   10  credentials or region missing or refused
   11  a table or stream is missing or does not fit
@@ -226,7 +226,7 @@ pub struct TransformArgs {
 pub enum TransformCommand {
     /// Write a recipe or a script with a case, numbered behind the others
     New(TransformNewArgs),
-    /// Run the cases of all transforms; exit code 6 when one fails
+    /// Run the cases of all transforms, and hold a sample of items against rules; exit code 6 when one fails
     Test(TransformTestArgs),
     /// Show what becomes of items: attributes that go, change and come
     Preview(TransformPreviewArgs),
@@ -269,6 +269,9 @@ pub struct TransformPreviewArgs {
     /// Show this many of the items that do not stay as they are
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub show: usize,
+    /// Write them as a page for a browser into this file; it holds items, so only you may read it
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// `tableferry transform bench`
@@ -310,9 +313,29 @@ pub struct TransformTestArgs {
     /// Directory of the transforms
     #[arg(long, value_name = "DIR", default_value = "transforms")]
     pub transforms: PathBuf,
-    /// Primary key of the items: names and types (S, N, B) of partition key and sort key
-    #[arg(long, value_name = "KEYS", default_value = "pk:S,sk:S")]
+    /// Primary key of the cases' items: names and types (S, N, B) of partition key and sort key; that of --table, if it is
+    /// given
+    #[arg(long, value_name = "KEYS", default_value = "pk:S,sk:S", conflicts_with = "table")]
     pub keys: String,
+    /// Also hold what becomes of many items, of a table or made up ones, against these rules
+    #[arg(long, value_enum, value_name = "RULES", value_delimiter = ',', num_args = 0.., default_missing_values = ["lost", "twice", "refused", "unstable"])]
+    pub check: Vec<CheckArg>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub items: ItemArgs,
+}
+
+/// `--check`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum CheckArg {
+    /// Only transforms that say so drop items: recipes with `drop`, scripts with `export const drops = true`
+    Lost,
+    /// No two items come out with the same key
+    Twice,
+    /// No item is refused: it throws no error, keeps its key, stays under 400 KB and is one that DynamoDB takes
+    Refused,
+    /// An item comes out the same when it is transformed again
+    Unstable,
 }
 
 /// `tableferry demo`

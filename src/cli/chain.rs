@@ -136,6 +136,14 @@ impl Transform for Selected {
         self.script.has_lookups()
     }
 
+    fn drops(&self) -> bool {
+        self.script.drops()
+    }
+
+    fn selects(&self, item: &RawItem) -> bool {
+        self.takes(item).unwrap_or(true)
+    }
+
     fn files(&self) -> Vec<(String, String)> {
         self.script.files()
     }

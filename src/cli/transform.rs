@@ -1,6 +1,7 @@
 //! `tableferry transform`: writes transforms and tries them.
 
 mod bench;
+mod check;
 mod items;
 mod new;
 mod preview;
@@ -16,7 +17,7 @@ use crate::item::{KeyAttribute, KeyKind, KeySchema};
 pub async fn transform(args: &TransformArgs) -> Result<u8> {
     match &args.command {
         TransformCommand::New(args) => new::new(args),
-        TransformCommand::Test(args) => test::test(args),
+        TransformCommand::Test(args) => test::test(args).await,
         TransformCommand::Preview(args) => preview::preview(args).await,
         TransformCommand::Bench(args) => bench::bench(args).await,
     }

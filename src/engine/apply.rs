@@ -159,7 +159,7 @@ impl Applier {
         if let Some(item) = sample {
             self.check_purity(item, &done, outputs);
         }
-        let done = done.and_then(|()| self.check(hash, owner.as_ref(), outputs));
+        let done = done.and_then(|()| check(&*self.transform, self.rule, hash, owner.as_ref(), outputs));
         done.map_err(|reason| {
             outputs.clear();
             format!("transform {reason}")
@@ -186,27 +186,42 @@ impl Applier {
              and begin again with --restart into an empty destination",
         ));
     }
+}
 
-    fn check(&self, hash: u64, owner: Option<&Key>, outputs: &[RawItem]) -> Result<(), String> {
-        for (at, output) in outputs.iter().enumerate() {
-            let is_kept = match self.rule {
-                KeyRule::Identity => output.key_hash() == hash,
-                KeyRule::Derived => self.transform.owner(output).map(|item| item.key()).as_ref() == owner,
-                KeyRule::Free => true,
-            };
-            let wrong = match self.rule {
-                _ if is_kept => None,
-                KeyRule::Identity => Some("it changed the item's key but does not declare that it changes keys"),
-                _ => Some("an output's key does not tell that it comes from this item"),
-            };
-            let is_double = || outputs[..at].iter().any(|other| same_key(other, output));
-            let wrong = wrong.or_else(|| is_double().then_some("two of its outputs have the same key"));
-            if let Some(wrong) = wrong {
-                return Err(format!("{}: {wrong}", self.transform.name()));
-            }
+/// What comes of an item, as a run would have it; for trying a transform out.
+pub fn try_out(transform: &dyn Transform, item: &RawItem, occasion: &Occasion) -> Result<Vec<RawItem>, String> {
+    let mut outputs = Vec::new();
+    transform.apply(item.clone(), occasion, &mut outputs)?;
+    check(transform, transform.keys(), item.key_hash(), Some(&item.key()), &outputs)?;
+    Ok(outputs)
+}
+
+/// Holds a transform to its word about keys.
+fn check(
+    transform: &dyn Transform,
+    rule: KeyRule,
+    hash: u64,
+    owner: Option<&Key>,
+    outputs: &[RawItem],
+) -> Result<(), String> {
+    for (at, output) in outputs.iter().enumerate() {
+        let is_kept = match rule {
+            KeyRule::Identity => output.key_hash() == hash,
+            KeyRule::Derived => transform.owner(output).map(|item| item.key()).as_ref() == owner,
+            KeyRule::Free => true,
+        };
+        let wrong = match rule {
+            _ if is_kept => None,
+            KeyRule::Identity => Some("it changed the item's key but does not declare that it changes keys"),
+            _ => Some("an output's key does not tell that it comes from this item"),
+        };
+        let is_double = || outputs[..at].iter().any(|other| same_key(other, output));
+        let wrong = wrong.or_else(|| is_double().then_some("two of its outputs have the same key"));
+        if let Some(wrong) = wrong {
+            return Err(format!("{}: {wrong}", transform.name()));
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// What a marker of ours says, if the item is one.

@@ -60,7 +60,7 @@ impl Lookups {
     /// For items that were read before now.
     pub fn occasion(self: &Arc<Self>) -> Occasion {
         let lookup = Since { lookups: self.clone(), read_at: Instant::now() };
-        Occasion { lookup: Some(Arc::new(lookup)), is_afresh: false }
+        Occasion { lookup: Some(Arc::new(lookup)), ..Occasion::default() }
     }
 
     /// Whether an answer was not waited for, because the run ends: what transforms made of that does not count.

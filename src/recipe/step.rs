@@ -38,6 +38,16 @@ impl Step {
         Ok((!self.drop).then_some(item))
     }
 
+    /// Whether it drops what it selects.
+    pub fn drops(&self) -> bool {
+        self.drop
+    }
+
+    /// Whether it does anything to the item; also where that cannot be told.
+    pub fn selects(&self, item: &RawItem) -> bool {
+        self.when.as_ref().is_none_or(|when| when.matches(item).unwrap_or(true))
+    }
+
     fn change(&self, item: RawItem, schema: &KeySchema) -> Result<RawItem, String> {
         if self.rename.is_empty() && self.update.is_none() {
             return Ok(item);

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 
+use super::words::plain;
 use crate::item::{RawItem, Value, members};
 
 /// Longest value that is shown in full.
@@ -13,31 +14,45 @@ pub fn is_coloured() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Lines with what is different: `-` is what stands in `before`, `+` what stands in `after`. Empty when both are equal,
-/// numbers by value and sets without order.
-pub fn differences(before: &RawItem, after: &RawItem, is_coloured: bool) -> String {
+/// An attribute that is not in both items as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Its name.
+    pub name: String,
+    /// What it was, as JSON of bearable length.
+    pub before: Option<String>,
+    /// What it is.
+    pub after: Option<String>,
+}
+
+/// What is different. Empty when both items are equal, numbers by value and sets without order.
+pub fn differences(before: &RawItem, after: &RawItem) -> Vec<Difference> {
     let (old, new) = (attributes(before), attributes(after));
-    let mut lines = String::new();
-    let mut line = |sign: char, name: &str, value: &[u8]| {
-        let (begin, end) = match (is_coloured, sign) {
-            (false, _) => ("", ""),
-            (true, '-') => ("\x1b[31m", "\x1b[0m"),
-            (true, _) => ("\x1b[32m", "\x1b[0m"),
-        };
-        let _ = writeln!(lines, "    {begin}{sign} {name}: {}{end}", shown(value));
-    };
+    let mut found = Vec::new();
     for (name, value) in &old {
-        match new.iter().find(|(other, _)| other == name) {
-            None => line('-', name, value),
-            Some((_, other)) if !same(value, other) => {
-                line('-', name, value);
-                line('+', name, other);
-            }
-            Some(_) => {}
+        let other = new.iter().find(|(other, _)| other == name).map(|(_, other)| *other);
+        if other.is_none_or(|other| !same(value, other)) {
+            found.push(Difference { name: name.clone(), before: Some(shown(value)), after: other.map(shown) });
         }
     }
     for (name, value) in new.iter().filter(|(name, _)| !old.iter().any(|(other, _)| other == name)) {
-        line('+', name, value);
+        found.push(Difference { name: name.clone(), before: None, after: Some(shown(value)) });
+    }
+    found
+}
+
+/// Lines with what is different: `-` is what was, `+` what is.
+pub fn difference_lines(differences: &[Difference], is_coloured: bool) -> String {
+    let mut lines = String::new();
+    for Difference { name, before, after } in differences {
+        for (sign, colour, value) in [('-', 31, before), ('+', 32, after)] {
+            let Some(value) = value else { continue };
+            let (begin, end) = match is_coloured {
+                true => (format!("\x1b[{colour}m"), "\x1b[0m"),
+                false => (String::new(), ""),
+            };
+            let _ = writeln!(lines, "    {begin}{sign} {}: {value}{end}", plain(name));
+        }
     }
     lines
 }
@@ -52,7 +67,7 @@ fn same(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// The value, cut when it is long, and without what would steer a terminal.
-fn shown(value: &[u8]) -> String {
+pub fn shown(value: &[u8]) -> String {
     let text = String::from_utf8_lossy(value);
     let mut shown: String = text.chars().take(SHOWN).filter(|character| !character.is_control()).collect();
     if text.chars().count() > SHOWN {
@@ -77,7 +92,7 @@ mod tests {
             item(r#"{"pk":{"S":"a"},"n":{"N":"1.0"},"s":{"SS":["a","b"]},"m":{"M":{"x":{"N":"1"},"y":{"N":"2"}}}}"#);
         let other =
             item(r#"{"m":{"M":{"y":{"N":"2"},"x":{"N":"1"}}},"s":{"SS":["b","a"]},"n":{"N":"1"},"pk":{"S":"a"}}"#);
-        assert_eq!(differences(&one, &other, false), "");
+        assert_eq!(differences(&one, &other), []);
     }
 
     #[test]
@@ -85,17 +100,17 @@ mod tests {
         let one = item(r#"{"pk":{"S":"a"},"gone":{"N":"1"},"changed":{"S":"x"}}"#);
         let other = item(r#"{"pk":{"S":"a"},"changed":{"S":"y"},"new":{"BOOL":true}}"#);
         assert_eq!(
-            differences(&one, &other, false),
+            difference_lines(&differences(&one, &other), false),
             "    - gone: {\"N\":\"1\"}\n    - changed: {\"S\":\"x\"}\n    + changed: {\"S\":\"y\"}\n    + new: {\"BOOL\":true}\n"
         );
-        let coloured = differences(&one, &other, true);
+        let coloured = difference_lines(&differences(&one, &other), true);
         assert!(coloured.contains("\x1b[31m- gone") && coloured.contains("\x1b[32m+ new"), "{coloured}");
     }
 
     #[test]
     fn a_long_value_is_cut() {
         let long = item(&format!(r#"{{"pk":{{"S":"a"}},"t":{{"S":"{}"}}}}"#, "x".repeat(5_000)));
-        let text = differences(&item(r#"{"pk":{"S":"a"}}"#), &long, false);
+        let text = difference_lines(&differences(&item(r#"{"pk":{"S":"a"}}"#), &long), false);
         assert!(text.len() < 400 && text.contains("(5008 bytes)"), "{text}");
     }
 }

@@ -12,6 +12,7 @@ pub(super) struct Exports {
     pub description: Option<String>,
     pub keys: Option<String>,
     pub is_batch: bool,
+    pub drops: bool,
     pub has_owner: bool,
     /// It has a parameter for the document client.
     pub has_lookups: bool,
@@ -36,6 +37,7 @@ impl Exports {
             description: text(found, "description")?,
             keys: text(found, "keys")?,
             is_batch: flag(found, "batch")?,
+            drops: flag(found, "drops")?,
             has_owner: owner.is_function(),
             has_lookups: function.get::<_, i32>("length")? > 1,
             cases: Vec::new(),

@@ -44,7 +44,7 @@ fn each(body: &str) -> Script {
 }
 
 fn occasion(lookup: impl Lookup + 'static) -> Occasion {
-    Occasion { lookup: Some(Arc::new(lookup)), is_afresh: false }
+    Occasion { lookup: Some(Arc::new(lookup)), ..Occasion::default() }
 }
 
 /// With a table to look items up in, for scripts that do.

@@ -10,7 +10,7 @@ use crate::cli::chain::{self, Link};
 use crate::error::Result;
 use crate::item::RawItem;
 use crate::policy::EXIT_DONE;
-use crate::report::to_stdout;
+use crate::report::{count, round, to_stdout};
 use crate::transform::Occasion;
 
 use super::items::Items;
@@ -33,8 +33,9 @@ pub async fn bench(args: &TransformBenchArgs) -> Result<u8> {
     if let (Some(old), Some(best_old)) = (&old, &mut best_old) {
         best_old.parallel_items_per_second = parallel(old, &found);
     }
+    let lookups = found.asked();
     if args.json {
-        let report = serde_json::json!({ "items": found.origin, "new": best, "old": best_old });
+        let report = serde_json::json!({ "items": found.origin, "new": best, "old": best_old, "lookups": lookups.0, "lookup_requests": lookups.1 });
         to_stdout(&format!("{report}\n"));
         return Ok(EXIT_DONE);
     }
@@ -50,6 +51,9 @@ pub async fn bench(args: &TransformBenchArgs) -> Result<u8> {
         to_stdout(&table(&old));
         let ratio = best.mean_ns / old.mean_ns;
         to_stdout(&format!("\ntime of an item, new / old: {ratio:.2}\n"));
+    }
+    if let (asked @ 1.., sent) = lookups {
+        to_stdout(&format!("\n{} look-ups in all passes, {} requests, whose time counts\n", count(asked), count(sent)));
     }
     Ok(EXIT_DONE)
 }
@@ -73,9 +77,13 @@ struct Measured {
 #[derive(Debug, Clone, Default, Serialize)]
 struct Part {
     name: String,
+    /// Items that its own condition selects.
+    selected: u64,
     /// Items that came out otherwise, or not at all, or more than one.
     changed: u64,
     seen: u64,
+    /// Of memory for an item, without what the interpreter of scripts has of its own; `None` when they are not counted.
+    allocations: Option<f64>,
     mean_ns: f64,
     percentiles_ns: Percentiles,
 }
@@ -105,18 +113,22 @@ impl Measured {
         let mut times: Vec<Vec<u64>> = links.iter().map(|_| Vec::with_capacity(items.len())).collect();
         measured.transforms =
             links.iter().map(|link| Part { name: link.transform.name().to_owned(), ..Part::default() }).collect();
+        let mut allocated = vec![0; links.len()];
         let overhead = clock_overhead();
         for item in items {
             let mut current = vec![item.clone()];
             let mut total = 0;
-            for ((link, part), times) in links.iter().zip(&mut measured.transforms).zip(&mut times) {
-                let mut outputs = Vec::new();
+            for (at, ((link, part), times)) in links.iter().zip(&mut measured.transforms).zip(&mut times).enumerate() {
+                // With room, so that only what the transform allocates is counted.
+                let mut outputs = Vec::with_capacity(4 * current.len());
                 for item in std::mem::take(&mut current) {
                     let before = outputs.len();
                     let kept = item.clone();
+                    part.selected += u64::from(link.transform.selects(&item));
                     let begun = Instant::now();
-                    let done = link.transform.apply(item, &occasion, &mut outputs);
+                    let (done, counted) = densa_alloc::measure(|| link.transform.apply(item, &occasion, &mut outputs));
                     let took = (begun.elapsed().saturating_sub(overhead)).as_nanos() as u64;
+                    allocated[at] += counted.allocs + counted.reallocs;
                     times.push(took);
                     total += took;
                     part.seen += 1;
@@ -134,7 +146,9 @@ impl Measured {
             measured.items_out += current.len() as u64;
             whole.push(total);
         }
-        for (part, times) in measured.transforms.iter_mut().zip(&mut times) {
+        let is_counted = densa_alloc::is_active();
+        for ((part, times), allocated) in measured.transforms.iter_mut().zip(&mut times).zip(allocated) {
+            part.allocations = is_counted.then(|| allocated as f64 / part.seen.max(1) as f64);
             part.mean_ns = times.iter().sum::<u64>() as f64 / part.seen.max(1) as f64;
             part.percentiles_ns = Percentiles::of(times);
         }
@@ -182,28 +196,35 @@ fn apply_all(links: &[Link], item: RawItem, occasion: &Occasion) {
 
 fn table(measured: &Measured) -> String {
     let width = measured.transforms.iter().map(|part| part.name.len()).max().unwrap_or(0).max(13);
-    let micros = |ns: u64| format!("{:.2}", ns as f64 / 1000.0);
-    let mut text =
-        format!("{:<width$}{:>10}{:>10}{:>9}{:>9}{:>9}\n", "µs per item", "changed", "mean", "p50", "p95", "p99");
-    let mut line = |name: &str, changed: String, mean: f64, times: Percentiles| {
+    let micros = |ns: f64| format!("{:.2}", ns / 1000.0);
+    let mut text = format!("{:<width$}", "µs per item");
+    for head in ["selected", "changed", "mean", "p50", "p95", "p99", "allocations"] {
+        text.push_str(&format!("{head:>12}"));
+    }
+    text.push('\n');
+    let mut line = |name: &str, shares: [String; 2], mean: f64, times: Percentiles, allocations: String| {
         let Percentiles { p50, p95, p99 } = times;
-        let (p50, p95, p99) = (micros(p50), micros(p95), micros(p99));
-        text.push_str(&format!("{name:<width$}{changed:>10}{:>10.2}{p50:>9}{p95:>9}{p99:>9}\n", mean / 1000.0));
+        let times = [mean, p50 as f64, p95 as f64, p99 as f64].map(micros);
+        text.push_str(&format!("{name:<width$}"));
+        shares.iter().chain(&times).chain([&allocations]).for_each(|cell| text.push_str(&format!("{cell:>12}")));
+        text.push('\n');
     };
     for part in &measured.transforms {
-        let share = 100.0 * part.changed as f64 / part.seen.max(1) as f64;
-        line(&part.name, format!("{share:.1} %"), part.mean_ns, part.percentiles_ns);
+        let share = |count: u64| format!("{:.1} %", 100.0 * count as f64 / part.seen.max(1) as f64);
+        let allocations = part.allocations.map_or("-".to_owned(), |count| format!("{count:.1}"));
+        let shares = [share(part.selected), share(part.changed)];
+        line(&part.name, shares, part.mean_ns, part.percentiles_ns, allocations);
     }
-    line("all", String::new(), measured.mean_ns, measured.percentiles_ns);
+    line("all", Default::default(), measured.mean_ns, measured.percentiles_ns, String::new());
     text.push_str(&format!(
-        "\n{:.0} items/s on one core, {:.0} on all; {} items and {} bytes in, {} items and {} bytes out, {} refused\n",
-        measured.items_per_second,
-        measured.parallel_items_per_second,
-        measured.items_in,
-        measured.bytes_in,
-        measured.items_out,
-        measured.bytes_out,
-        measured.refused
+        "\n{} items/s on one core, {} on all; {} items and {} bytes in, {} items and {} bytes out, {} refused\n",
+        round(measured.items_per_second),
+        round(measured.parallel_items_per_second),
+        count(measured.items_in),
+        count(measured.bytes_in),
+        count(measured.items_out),
+        count(measured.bytes_out),
+        count(measured.refused)
     ));
     text
 }

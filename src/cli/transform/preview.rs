@@ -1,64 +1,78 @@
 //! `tableferry transform preview`: items before and after.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
 use crate::cli::args::TransformPreviewArgs;
 use crate::cli::chain;
-use crate::error::Result;
-use crate::item::RawItem;
+use crate::engine::apply::try_out;
+use crate::error::{Error, ErrorKind, Result};
+use crate::item::{KeySchema, RawItem};
 use crate::policy::EXIT_DONE;
-use crate::report::{differences, is_coloured, to_stdout};
-use crate::transform::Transform;
+use crate::report::{
+    Fate, PreviewCounts, Previewed, differences, is_coloured, preview_html, preview_summary, previewed_text, shown,
+    to_stdout,
+};
 
 /// Runs the command; the exit code, unless it fails.
 pub async fn preview(args: &TransformPreviewArgs) -> Result<u8> {
     let found = super::items::items(&args.items).await?;
     let chain = chain::load(&args.transforms, &found.schema, &found.table)?;
     let occasion = found.occasion();
-    let (mut shown, mut changed, mut added, mut dropped, mut refused) = (0, 0, 0, 0, 0);
+    let mut counts = PreviewCounts { origin: found.origin.clone(), ..PreviewCounts::default() };
+    let mut kept = Vec::new();
     for item in &found.items {
-        let mut outputs = Vec::new();
-        let done = chain.apply(item.clone(), &occasion, &mut outputs);
-        let is_same = matches!(outputs.as_slice(), [output] if output.json() == item.json());
-        if done.is_ok() && is_same {
-            continue;
-        }
-        let key = item.key_json(&found.schema);
-        let own = outputs.iter().position(|output| output.key() == item.key());
-        let mut text = format!("{key}\n");
-        match (done, own) {
-            (Err(reason), _) => {
-                refused += 1;
-                text.push_str(&format!("    refused: {reason}\n"));
-            }
-            (Ok(()), _) if outputs.is_empty() => {
-                dropped += 1;
-                text.push_str("    dropped\n");
-            }
-            (Ok(()), own) => {
-                changed += 1;
-                added += outputs.len() - 1;
-                let first = own.unwrap_or(0);
-                text.push_str(&differences(item, &outputs[first], is_coloured()));
-                let others = outputs.iter().enumerate().filter(|(at, _)| *at != first);
-                others.for_each(|(_, output)| text.push_str(&further(output)));
+        let fate = fate(item, try_out(&chain, item, &occasion));
+        match &fate {
+            None => counts.unchanged += 1,
+            Some(Fate::Dropped) => counts.dropped += 1,
+            Some(Fate::Refused(_)) => counts.refused += 1,
+            Some(Fate::Changed(_, further)) => {
+                counts.changed += 1;
+                counts.added += further.len();
             }
         }
-        if shown < args.show {
-            to_stdout(&text);
-            shown += 1;
-        }
+        kept.extend(fate.filter(|_| kept.len() < args.show).map(|fate| previewed(item, fate, &found.schema)));
     }
-    let unchanged = found.items.len() - changed - dropped - refused;
-    to_stdout(&format!(
-        "\nof {}: {changed} changed, {unchanged} not, {added} added, {dropped} dropped, {refused} refused; {shown} shown\n",
-        found.origin
-    ));
-    if let (asked @ 1.., sent) = found.asked() {
-        to_stdout(&format!("{asked} look-ups, {sent} requests\n"));
+    counts.lookups = found.asked();
+    match &args.html {
+        None => {
+            kept.iter().for_each(|previewed| to_stdout(&previewed_text(previewed, is_coloured())));
+            to_stdout(&format!("\n{}\n", preview_summary(&counts, kept.len())));
+        }
+        Some(path) => {
+            write(path, &preview_html(&counts, &kept))?;
+            to_stdout(&format!("{}\n{}\n", path.display(), preview_summary(&counts, kept.len())));
+        }
     }
     Ok(EXIT_DONE)
 }
 
-fn further(output: &RawItem) -> String {
-    let text: String = String::from_utf8_lossy(output.json()).chars().filter(|c| !c.is_control()).take(300).collect();
-    format!("    and {text}\n")
+fn previewed(item: &RawItem, fate: Fate, schema: &KeySchema) -> Previewed {
+    Previewed { key: item.key_json(schema), fate }
+}
+
+/// `None` when the item stays as it is.
+fn fate(item: &RawItem, outcome: std::result::Result<Vec<RawItem>, String>) -> Option<Fate> {
+    let outputs = match outcome {
+        Ok(outputs) => outputs,
+        Err(reason) => return Some(Fate::Refused(reason)),
+    };
+    if matches!(outputs.as_slice(), [output] if output.json() == item.json()) {
+        return None;
+    }
+    let first = outputs.iter().position(|output| output.key() == item.key()).unwrap_or(0);
+    let Some(own) = outputs.get(first) else { return Some(Fate::Dropped) };
+    let others = outputs.iter().enumerate().filter(|(at, _)| *at != first);
+    Some(Fate::Changed(differences(item, own), others.map(|(_, output)| shown(output.json())).collect()))
+}
+
+/// Nobody else may read the file: it holds items.
+fn write(path: &Path, page: &str) -> Result<()> {
+    let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    open.and_then(|mut file| file.write_all(page.as_bytes())).map_err(|error| {
+        Error::new(ErrorKind::Io, format!("{}: {error}", path.display())).hint("name another file with --html")
+    })
 }

@@ -210,17 +210,23 @@ fn what_a_script_prints_is_there_to_read() {
         "console.log('item', item, 1n, [new Set(['a']), Uint8Array.of(1)], undefined, () => 0); console.error(new Error('x'));
          console.log('y'.repeat(5000)); for (let i = 0; i < 500; i++) console.log(i)",
     );
-    let trial = script.try_out(&[item(r#""big":{"N":"12345678901234567890"}"#)], &Occasion::default());
-    assert_eq!(trial.outcome.map(|outputs| outputs.len()), Ok(1));
+    let printed = |script: &Script, item: &RawItem| {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let occasion = Occasion { console: Some(lines.clone()), ..Occasion::default() };
+        let done = apply_on(script, item, &occasion);
+        (done.map(|outputs| outputs.len()), lock(&lines).clone())
+    };
+    let (done, lines) = printed(&script, &item(r#""big":{"N":"12345678901234567890"}"#));
+    assert_eq!(done, Ok(1));
     assert_eq!(
-        trial.console[0],
+        lines[0],
         "item {pk: \"p\", sk: \"s\", big: 12345678901234567890} 1n [Set {\"a\"}, Uint8Array [1]] undefined [function ]"
     );
-    assert_eq!(trial.console[1], "Error: x");
-    assert_eq!(trial.console[2].len(), 2_003);
-    assert_eq!(trial.console.len(), 200);
-    let failing = each("console.log('before'); throw new Error('x')").try_out(&[item("")], &Occasion::default());
-    assert_eq!((failing.outcome.is_err(), failing.console), (true, vec!["before".to_owned()]));
+    assert_eq!(lines[1], "Error: x");
+    assert_eq!(lines[2].len(), 2_003);
+    assert_eq!(lines.len(), 200);
+    let (done, lines) = printed(&each("console.log('before'); throw new Error('x')"), &item(""));
+    assert_eq!((done.is_err(), lines), (true, vec!["before".to_owned()]));
 }
 
 #[test]
@@ -253,6 +259,11 @@ fn a_fresh_context_remembers_nothing() {
     }
     let mut outputs = Vec::new();
     let occasion = Occasion { is_afresh: true, ..Occasion::default() };
-    script.apply(item(""), &occasion, &mut outputs).expect("applied");
-    assert!(String::from_utf8_lossy(outputs[0].json()).contains(r#""n":{"N":"1"}"#));
+    for _ in 0..5 {
+        script.apply(item(""), &occasion, &mut outputs).expect("applied");
+        let output = outputs.pop().expect("an output");
+        assert!(String::from_utf8_lossy(output.json()).contains(r#""n":{"N":"1"}"#));
+    }
+    assert_eq!(lock(&script.idle).len(), 1, "a fresh context serves once");
+    assert_eq!(result(&script, &item("")), r#""n":{"N":"4"}"#);
 }
