@@ -233,7 +233,7 @@
     const found = {};
     for (const from of [commonjs, namespace.default, namespace]) {
       if (typeof from !== 'object' || from === null) continue;
-      for (const name of ['migrateItems', 'when', 'batch', 'keys', 'owner', 'description', 'cases']) {
+      for (const name of ['migrateItems', 'when', 'batch', 'drops', 'keys', 'owner', 'description', 'cases']) {
         if (from[name] !== undefined) found[name] = from[name];
       }
     }

@@ -21,5 +21,7 @@ mod kill;
 mod live;
 mod live_kill;
 mod operator;
+mod scripts;
 mod stream_faults;
+mod transform_commands;
 mod transforms;

@@ -10,6 +10,7 @@ pub mod fault;
 pub mod ferry;
 pub mod http;
 pub mod local;
+pub mod moves;
 pub mod plan;
 pub mod proxy;
 pub mod seed;

@@ -1,0 +1,220 @@
+//! Scripts on the way, and what they look up.
+
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::contents::assert_equal;
+use crate::support::dynoxide::Dynoxide;
+use crate::support::fault::Fault;
+use crate::support::ferry::{Ferry, STARTED};
+use crate::support::moves::{KEYS, LOOKING_UP, SCRIPT, expected, write_transforms};
+use crate::support::plan::{Call, pass, random_among};
+use crate::support::proxy::Proxy;
+use crate::support::table::Table;
+use crate::support::writers::{Load, Writers};
+
+#[test]
+fn scripts_change_items_as_recipes_do_through_a_kill() {
+    let emulator = Dynoxide::start();
+    let source = Table::create(&emulator.endpoint(), "source");
+    let destination = Table::create(&emulator.endpoint(), "destination");
+    source.seed(600, 306);
+    source.enable_stream();
+    let load = Load { seed: 307, threads: 2, rate: 80.0, total: None, keys: 700 };
+    let writers = Writers::start(&source, load);
+    let ferry = Ferry::new();
+    write_transforms(&ferry, &[("0001-headings.ts", SCRIPT), ("0010-keys.toml", KEYS)]);
+    let more = ["--transforms", "moves", "--request-timeout", "1", "--write-rate", "400wcu"];
+    let mut running = ferry.start_migration(&source, &destination, &more);
+    assert!(running.wait_for_output(STARTED), "{}", running.stderr());
+    thread::sleep(Duration::from_millis(2_600));
+    assert!(running.kill(), "it was still running");
+    let running = ferry.start_migration(&source, &destination, &more);
+    thread::sleep(Duration::from_secs(1));
+    writers.stop();
+    ferry.drain(&["--quiet-period", "2", "--timeout", "100"]).assert_code(0);
+    assert_equal(&expected(&source), &destination.contents());
+    drop(running);
+}
+
+#[test]
+fn scripts_look_items_up_in_the_source() {
+    let emulator = Dynoxide::start();
+    let source = Table::create(&emulator.endpoint(), "source");
+    let destination = Table::create(&emulator.endpoint(), "destination");
+    let item = |sk: &str| json!({ "pk": { "S": "a" }, "sk": { "S": sk }, "name": { "S": "the whole" } });
+    source.put_all(&["whole", "part|1", "part|2", "other"].map(item));
+    let ferry = Ferry::new();
+    write_transforms(&ferry, &[("0001-look.ts", LOOKING_UP)]);
+    ferry.migrate(&source, &destination, &["--transforms", "moves", "--no-tail"]).assert_code(0);
+    let found = destination.items();
+    assert_eq!(found.len(), 4);
+    assert!(found.iter().all(|item| item["seen"]["S"] == "the whole of 2"), "{found:?}");
+}
+
+/// Twenty collections of thirty parts and a whole.
+fn collections() -> Vec<Value> {
+    let item = |number: usize| {
+        let sk = if number.is_multiple_of(31) { "whole".to_owned() } else { format!("part|{:02}", number % 31) };
+        json!({ "pk": { "S": format!("c{}", number / 31) }, "sk": { "S": sk }, "name": { "S": format!("n{}", number / 31) } })
+    };
+    (0..620).map(item).collect()
+}
+
+#[test]
+fn look_ups_wait_for_a_source_that_fails_and_ask_once_for_what_several_items_want() {
+    let emulator = Dynoxide::start();
+    let source = Table::create(&emulator.endpoint(), "source");
+    source.put_all(&collections());
+    let proxy = Proxy::start(&emulator.endpoint(), pass());
+    let more = ["--transforms", "moves", "--no-tail", "--request-timeout", "1"];
+    for is_faulty in [false, true] {
+        let destination = Table::create(&emulator.endpoint(), "destination");
+        let ferry = Ferry::new();
+        write_transforms(&ferry, &[("0001-look.ts", LOOKING_UP)]);
+        if is_faulty {
+            let hang = Fault::LateLanding(Duration::from_millis(100));
+            let faults = vec![Fault::Throttled, Fault::ServerError, Fault::ResetBefore, Fault::Garbage, hang];
+            proxy.follow(random_among(&["GetItem", "Query"], 309, 0.3, faults));
+        }
+        let ended = ferry.migrate(&source.at(&proxy.endpoint()), &destination, &more);
+        let finished = ended.assert_code(0).event("finished");
+        let (asked, sent) = (&finished["progress"]["lookups"], finished["progress"]["lookup_requests"].as_u64());
+        // Each of the twenty collections is met on a page or two.
+        assert!(*asked == 1240 && (40..=120).contains(&sent.expect("a count")), "{finished}");
+        let found = destination.items();
+        let is_right =
+            |item: &Value| item["seen"]["S"] == format!("{} of 30", item["name"]["S"].as_str().unwrap_or(""));
+        assert!(found.len() == 620 && found.iter().all(is_right), "{found:?}");
+    }
+    assert!(proxy.injected().values().sum::<u64>() > 10, "{:?}", proxy.injected());
+}
+
+/// Not the question which transforms were applied.
+fn is_look_up(call: &Call) -> bool {
+    call.operation == "Query" && String::from_utf8_lossy(&call.request.body).contains("part|")
+}
+
+/// Not one item becomes a dead letter because a look-up was not answered.
+#[test]
+fn a_run_that_cannot_look_up_ends_and_resumes() {
+    let emulator = Dynoxide::start();
+    let source = Table::create(&emulator.endpoint(), "source");
+    let destination = Table::create(&emulator.endpoint(), "destination");
+    source.put_all(&collections());
+    source.enable_stream();
+    let proxy = Proxy::start(&emulator.endpoint(), pass());
+    let ferry = Ferry::new();
+    write_transforms(&ferry, &[("0001-look.ts", LOOKING_UP)]);
+    let more = ["--transforms", "moves", "--request-timeout", "1", "--give-up-after", "1", "--until", "caught-up"];
+    let through = source.at(&proxy.endpoint());
+    // In the middle of the copy, then at once, then in the tail.
+    let mut asked = 0;
+    proxy.follow(Box::new(move |call| {
+        asked += u32::from(is_look_up(call));
+        (is_look_up(call) && asked > 8).then_some(Fault::Unavailable)
+    }));
+    for _ in 0..2 {
+        ferry.migrate(&through, &destination, &more).assert_refused(12, &["looking up an item for a transform"]);
+        assert_eq!(ferry.status().expect("a run")["dead_letters"], json!([]));
+    }
+    proxy.follow(pass());
+    ferry.migrate(&through, &destination, &more).assert_code(0);
+    let changed = json!({ "pk": { "S": "c3" }, "sk": { "S": "part|31" }, "name": { "S": "n3" } });
+    source.put(&changed);
+    proxy.follow(Box::new(|call| is_look_up(call).then_some(Fault::Unavailable)));
+    ferry.migrate(&through, &destination, &more).assert_refused(12, &["looking up an item for a transform"]);
+    assert_eq!(destination.count(), 620);
+    // Interrupted while an answer is waited for.
+    proxy.follow(Box::new(|call| is_look_up(call).then_some(Fault::Hang)));
+    let before = proxy.injected().get(Fault::Hang.name()).copied().unwrap_or(0);
+    let waiting = ferry.start_migration(&through, &destination, &more[..4]);
+    let is_asked = || proxy.injected().get(Fault::Hang.name()).copied().unwrap_or(0) > before;
+    assert!(
+        (0..1000).any(|_| is_asked() || {
+            thread::sleep(Duration::from_millis(20));
+            false
+        }),
+        "it looks nothing up"
+    );
+    waiting.interrupt();
+    waiting.end().assert_code(4);
+    assert_eq!(ferry.status().expect("a run")["dead_letters"], json!([]));
+    proxy.follow(pass());
+    ferry.migrate(&through, &destination, &more).assert_code(0);
+    let found = destination.items();
+    let of_31 = found.iter().filter(|item| item["seen"]["S"] == "n3 of 31").count();
+    assert_eq!((found.len(), of_31), (621, 1), "only the item that changed is looked at again");
+}
+
+const JUDGES: &str = r#"
+export const when = 'pk = "section|judge"';
+export const migrateItems = async (items: any[], documentClient: any) => {
+  const { Item } = await documentClient.get({ TableName: process.env.SOURCE_TABLE, Key: { pk: items[0].sk, sk: 'x' } });
+  return Item?.role === 'judge' ? items : [];
+};
+"#;
+
+/// What an item came to when it was copied cannot be told from what it would come to now.
+#[test]
+fn an_item_that_a_look_up_drops_later_is_deleted() {
+    let emulator = Dynoxide::start();
+    let source = Table::create(&emulator.endpoint(), "source");
+    let destination = Table::create(&emulator.endpoint(), "destination");
+    let user = |role: &str| json!({ "pk": { "S": "user|7" }, "sk": { "S": "x" }, "role": { "S": role } });
+    let member = |edit: &str| json!({ "pk": { "S": "section|judge" }, "sk": { "S": "user|7" }, "edit": { "N": edit } });
+    source.put_all(&[user("judge"), member("1")]);
+    source.enable_stream();
+    let ferry = Ferry::new();
+    write_transforms(&ferry, &[("0001-judges.ts", JUDGES)]);
+    let mut running = ferry.start_migration(&source, &destination, &["--transforms", "moves"]);
+    running.wait_until_copied();
+    let quickly = ["--quiet-period", "1", "--timeout", "30"];
+    ferry.drain(&quickly).assert_code(0);
+    assert_eq!(destination.count(), 2);
+    source.put(&user("clerk"));
+    source.put(&member("2"));
+    ferry.drain(&quickly).assert_code(0);
+    assert_eq!(destination.items(), [user("clerk")]);
+}
+
+#[test]
+fn what_a_script_does_wrong_ends_with_a_dead_letter_or_the_run() {
+    let emulator = Dynoxide::start();
+    let cases = [
+        ("throw new Error('no such court')", "no such court"),
+        ("throw 'text'", "text"),
+        ("return undefined", "0001-x.js"),
+        ("while (true) {}", "0001-x.js"),
+        ("const all = []; while (true) all.push('x'.repeat(1e6) + all.length)", "0001-x.js"),
+        ("return items.map(item => ({ ...item, n: NaN }))", "NaN"),
+        ("return items.map(item => ({ ...item, f: () => 1 }))", "function"),
+        ("items[0].self = items[0]; return items", "0001-x.js"),
+        ("return items.map(({ pk, ...item }) => item)", "pk"),
+        ("return items.map(item => ({ ...item, pk: 'other' }))", "changed the item's key"),
+        ("return items.map(item => ({ ...item, t: 'x'.repeat(410000) }))", "0001-x.js"),
+    ];
+    for (body, reason) in cases {
+        let source = Table::create(&emulator.endpoint(), "source");
+        let destination = Table::create(&emulator.endpoint(), "destination");
+        source.put(&json!({ "pk": { "S": "a" }, "sk": { "S": "b" } }));
+        let ferry = Ferry::new();
+        write_transforms(&ferry, &[("0001-x.js", &format!("export const migrateItems = items => {{ {body} }}"))]);
+        ferry.migrate(&source, &destination, &["--transforms", "moves", "--no-tail"]).assert_code(5);
+        let status = ferry.status().expect("a run").to_string();
+        assert!(status.contains(reason), "{body}: {status}");
+        assert_eq!(destination.count(), 0, "{body}");
+    }
+    let (source, destination) =
+        (Table::create(&emulator.endpoint(), "source"), Table::create(&emulator.endpoint(), "destination"));
+    source.seed(300, 308);
+    let ferry = Ferry::new();
+    let impure = "let seen = 0; export const migrateItems = items => items.map(item => ({ ...item, seen: seen++ }))";
+    write_transforms(&ferry, &[("0001-x.js", impure)]);
+    let more = ["--transforms", "moves", "--no-tail"];
+    ferry.migrate(&source, &destination, &more).assert_refused(19, &["0001-x.js is not pure", "seen"]);
+    write_transforms(&ferry, &[("0001-x.js", "export const migrateItems = items => {")]);
+    ferry.migrate(&source, &destination, &[&more[..], &["--restart"]].concat()).assert_refused(2, &["0001-x.js:1:"]);
+}
