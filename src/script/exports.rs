@@ -5,6 +5,9 @@ use rquickjs::{Object, Value};
 use super::cases::ScriptCase;
 use super::failure::{Trouble, name_of};
 
+/// Names more alike than this (Jaro-Winkler) are taken for a slip of the fingers.
+const ALIKE: f64 = 0.85;
+
 /// What a script says about itself.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Exports {
@@ -22,6 +25,7 @@ pub(super) struct Exports {
 impl Exports {
     /// From the object of all that was found.
     pub fn read(found: &Object<'_>) -> Result<Self, Trouble> {
+        check_names(found)?;
         let migrate: Value<'_> = found.get("migrateItems")?;
         let Some(function) = migrate.as_function() else {
             return Err(Trouble::Reason(
@@ -43,6 +47,18 @@ impl Exports {
             cases: Vec::new(),
         })
     }
+}
+
+/// Refuses what is nearly a name that means something. Other names are the script's own affair.
+fn check_names(found: &Object<'_>) -> Result<(), Trouble> {
+    let (known, others): (Vec<String>, Vec<String>) = (found.get("known")?, found.get("others")?);
+    for name in others {
+        let alike = |right: &&String| strsim::jaro_winkler(right, &name) >= ALIKE;
+        if let Some(right) = known.iter().find(alike) {
+            return Err(Trouble::Reason(format!("it exports `{name}`, which means nothing; did you mean `{right}`?")));
+        }
+    }
+    Ok(())
 }
 
 /// A text, if it is there.

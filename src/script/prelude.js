@@ -230,11 +230,13 @@
   // --- what the script exports, as a module or as CommonJS
 
   const exported = (namespace, commonjs) => {
-    const found = {};
+    const known = ['migrateItems', 'when', 'batch', 'drops', 'keys', 'owner', 'description', 'cases'];
+    const found = { known, others: [] };
     for (const from of [commonjs, namespace.default, namespace]) {
       if (typeof from !== 'object' || from === null) continue;
-      for (const name of ['migrateItems', 'when', 'batch', 'drops', 'keys', 'owner', 'description', 'cases']) {
-        if (from[name] !== undefined) found[name] = from[name];
+      for (const name of Object.keys(from)) {
+        if (!known.includes(name)) found.others.push(name);
+        else if (from[name] !== undefined) found[name] = from[name];
       }
     }
     if (!found.migrateItems && typeof namespace.default === 'function') found.migrateItems = namespace.default;

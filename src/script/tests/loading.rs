@@ -116,6 +116,23 @@ fn exports_are_found_in_modules_and_in_commonjs() {
 }
 
 #[test]
+fn an_export_that_is_nearly_a_right_one_is_refused() {
+    for (wrong, right) in [
+        ("kyes = 'free'", "keys"),
+        ("wehn = 'a = 1'", "when"),
+        ("drop = true", "drops"),
+        ("owners = key => key", "owner"),
+        ("migrateItem = () => []", "migrateItems"),
+    ] {
+        let text = format!("export const {wrong}; export const migrateItems = items => items");
+        let error = load(&[("0001-test.ts", &text)], Limits::default()).expect_err(wrong).to_string();
+        assert!(error.contains(&format!("did you mean `{right}`?")), "{error}");
+    }
+    let own = "export const helper = 1, version = 'x'; export const migrateItems = items => items";
+    assert_eq!(apply(&script(own), &item("")).map(|outputs| outputs.len()), Ok(1));
+}
+
+#[test]
 fn the_files_of_a_script_are_listed_with_their_hashes() {
     let files = |helper: &str| {
         let files =
