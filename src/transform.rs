@@ -23,6 +23,9 @@ pub enum KeyRule {
 pub struct Occasion {
     /// Where other items of the source can be looked up, by transforms that have look-ups.
     pub lookup: Option<Arc<dyn Lookup>>,
+    /// Whether transforms that look items up are left out of a chain. They keep keys as they are, or drop the item, so this
+    /// tells every key that the chain can write, whatever is found.
+    pub is_without_lookups: bool,
     /// Whether nothing may be used that served for other items before.
     pub is_afresh: bool,
     /// Where lines go that scripts print, if somebody listens.
@@ -114,6 +117,9 @@ impl Transform for Chain {
         let before = outputs.len();
         outputs.push(item);
         for link in &self.links {
+            if occasion.is_without_lookups && link.has_lookups() {
+                continue;
+            }
             let items: SmallVec<[RawItem; 2]> = outputs.drain(before..).collect();
             for item in items {
                 link.apply(item, occasion, outputs)?;

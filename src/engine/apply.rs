@@ -129,13 +129,13 @@ impl Applier {
             && !mutant::is(Mutant::OldOutputsKept)
         {
             if self.lookups.is_some() && self.rule == KeyRule::Identity {
-                // What the old image comes to now is not what it came to then.
+                // What the old image comes to now may not be what it came to then.
                 writes.push(Write::Delete(old));
             } else if mutant::is(Mutant::RawDelete) {
                 if writes.is_empty() {
                     writes.push(Write::Delete(old));
                 }
-            } else if self.outputs(old, occasion, &mut outputs).is_ok() {
+            } else if self.old_outputs(old, occasion, &mut outputs).is_ok() {
                 // What the old image was refused for, it was refused for then: nothing of it is there.
                 let new = writes.len();
                 for output in outputs.drain(..) {
@@ -155,15 +155,42 @@ impl Applier {
         let owner = (self.rule == KeyRule::Derived).then(|| item.key());
         let is_sample = self.is_sampled && self.applied.fetch_add(1, Ordering::Relaxed).is_multiple_of(SAMPLE);
         let sample = is_sample.then(|| item.clone());
+        let possible = self.has_scattered_lookups().then(|| self.without_lookups(item.clone()));
         let done = self.transform.apply(item, occasion, outputs);
         if let Some(item) = sample {
             self.check_purity(item, &done, outputs);
         }
         let done = done.and_then(|()| check(&*self.transform, self.rule, hash, owner.as_ref(), outputs));
+        let done = done.and_then(|()| match possible {
+            Some(possible) => check_possible(&*self.transform, &possible?, outputs),
+            None => Ok(()),
+        });
         done.map_err(|reason| {
             outputs.clear();
             format!("transform {reason}")
         })
+    }
+
+    /// Whether keys change in a chain where something is looked up too, so that what an earlier image came to can be told
+    /// by its keys alone.
+    fn has_scattered_lookups(&self) -> bool {
+        self.lookups.is_some() && self.rule == KeyRule::Derived
+    }
+
+    /// What an earlier image came to, as far as it may be there still: by key, whatever was looked up.
+    fn old_outputs(&self, old: RawItem, occasion: &Occasion, outputs: &mut Vec<RawItem>) -> Result<(), String> {
+        if self.has_scattered_lookups() {
+            outputs.extend(self.without_lookups(old)?);
+            return Ok(());
+        }
+        self.outputs(old, occasion, outputs)
+    }
+
+    fn without_lookups(&self, item: RawItem) -> Result<Vec<RawItem>, String> {
+        let mut outputs = Vec::new();
+        let occasion = Occasion { is_without_lookups: true, ..Occasion::default() };
+        self.transform.apply(item, &occasion, &mut outputs)?;
+        Ok(outputs)
     }
 
     /// Ends the run if the item comes out otherwise when it is transformed again.
@@ -222,6 +249,14 @@ fn check(
         }
     }
     Ok(())
+}
+
+/// Refuses a key that nobody could find again, because it is not among those that do not depend on what was looked up.
+fn check_possible(transform: &dyn Transform, possible: &[RawItem], outputs: &[RawItem]) -> Result<(), String> {
+    match outputs.iter().all(|output| possible.iter().any(|other| same_key(other, output))) {
+        true => Ok(()),
+        false => Err(format!("{}: an output's key depends on what was looked up", transform.name())),
+    }
 }
 
 /// What a marker of ours says, if the item is one.

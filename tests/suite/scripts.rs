@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::contents::assert_equal;
+use crate::support::contents::{Contents, assert_equal, canonical};
 use crate::support::dynoxide::Dynoxide;
 use crate::support::fault::Fault;
 use crate::support::ferry::{Ferry, STARTED};
@@ -178,6 +178,66 @@ fn an_item_that_a_look_up_drops_later_is_deleted() {
     source.put(&member("2"));
     ferry.drain(&quickly).assert_code(0);
     assert_eq!(destination.items(), [user("clerk")]);
+}
+
+const UPPER: &str = r#"
+keys = "derived"
+owner = [{ pk = 'lower(pk)', sk = 'sk' }]
+step = [{ update = 'SET pk = upper(pk)' }]
+"#;
+
+const SCATTERED: &str = r#"
+keys = "derived"
+owner = [{ when = 'begins_with(sk, "editor|")', pk = 'lower(pk)', sk = '"user|7"' }, { pk = 'lower(pk)', sk = 'sk' }]
+step = [{ when = 'attribute_exists(editor)', update = 'SET sk = join("|", "editor", editor)' }]
+"#;
+
+const EDITORS: &str = r#"
+export const migrateItems = async (items: any[], documentClient: any) => {
+  const { Item } = await documentClient.get({ Key: { pk: items[0].sk, sk: 'x' } });
+  return items.map(item => (Item?.editor ? { ...item, editor: Item.editor } : item));
+};
+"#;
+
+/// The same where other transforms change keys; and no key may depend on what was looked up.
+#[test]
+fn a_look_up_may_stand_beside_transforms_that_change_keys() {
+    let emulator = Dynoxide::start();
+    let source = Table::create(&emulator.endpoint(), "source");
+    let destination = Table::create(&emulator.endpoint(), "destination");
+    let text = |text: &str| json!({ "S": text });
+    let user = |pk: &str, role: &str| json!({ "pk": text(pk), "sk": text("x"), "role": text(role) });
+    let member = |pk: &str, edit: &str| json!({ "pk": text(pk), "sk": text("user|7"), "edit": { "N": edit } });
+    source.put_all(&[user("user|7", "judge"), member("section|judge", "1")]);
+    source.enable_stream();
+    let ferry = Ferry::new();
+    write_transforms(&ferry, &[("0001-judges.ts", JUDGES), ("0002-upper.toml", UPPER)]);
+    let mut running = ferry.start_migration(&source, &destination, &["--transforms", "moves"]);
+    running.wait_until_copied();
+    let quickly = ["--quiet-period", "1", "--timeout", "30"];
+    ferry.drain(&quickly).assert_code(0);
+    let both = [member("SECTION|JUDGE", "1"), user("USER|7", "judge")];
+    assert_equal(&contents_of(&destination, &both), &destination.contents());
+    source.put(&user("user|7", "clerk"));
+    source.put(&member("section|judge", "2"));
+    ferry.drain(&quickly).assert_code(0);
+    assert_eq!(destination.items(), [user("USER|7", "clerk")]);
+    drop(running);
+
+    let mut editor = user("user|7", "clerk");
+    editor["editor"] = text("ada");
+    source.put(&editor);
+    let elsewhere = Table::create(&emulator.endpoint(), "elsewhere");
+    let ferry = Ferry::new();
+    write_transforms(&ferry, &[("0001-editors.ts", EDITORS), ("0002-scattered.toml", SCATTERED)]);
+    ferry.migrate(&source, &elsewhere, &["--transforms", "moves", "--no-tail"]).assert_code(5);
+    let status = ferry.status().expect("a run").to_string();
+    assert!(status.contains("depends on what was looked up"), "{status}");
+}
+
+/// As a table with these items has it.
+fn contents_of(table: &Table, items: &[Value]) -> Contents {
+    items.iter().map(|item| (canonical(&table.key(item)), canonical(item))).collect()
 }
 
 #[test]

@@ -60,7 +60,12 @@ pub async fn test(args: &TransformTestArgs) -> Result<u8> {
 fn check_case(link: &Link, case: &Case, schema: &KeySchema) -> std::result::Result<(), String> {
     let table = LookupTable::new(TABLE, schema.clone(), case.table.clone());
     let console = Arc::new(Mutex::new(Vec::new()));
-    let occasion = Occasion { lookup: Some(Arc::new(table)), is_afresh: true, console: Some(console.clone()) };
+    let occasion = Occasion {
+        lookup: Some(Arc::new(table)),
+        is_afresh: true,
+        console: Some(console.clone()),
+        ..Occasion::default()
+    };
     let outcome = try_out(&*link.transform, &case.given, &occasion);
     let wrong = match (&case.expected, outcome) {
         (Err(part), Err(reason)) if reason.contains(part) => return Ok(()),
