@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::error::Result;
-use crate::item::{KeySchema, RawItem, Value};
+use crate::item::{Key, KeySchema, RawItem, Value};
 
 /// Which sort keys are wanted. The values are of the sort key's type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,13 @@ pub struct LookupQuery {
 }
 
 impl LookupQuery {
+    /// The partition key that is asked for, to compare and look up.
+    pub fn collection(&self) -> Key {
+        let mut json = Vec::new();
+        self.partition.write(&mut json);
+        Key::new(&json, None)
+    }
+
     /// The answer, where `collection` is all items with the partition key that is asked for, in the order of their sort keys;
     /// of at most `page_items` items.
     pub fn answer(&self, collection: &[RawItem], schema: &KeySchema, page_items: usize) -> LookupPage {

@@ -1,11 +1,16 @@
 //! The ordinary items of an imagined court, in ef-cms's single-table shape: 600 to 1,200 bytes of DynamoDB JSON each.
 
+mod shapes;
+
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
-use serde::Serialize;
 
 use super::seed::TypedItem;
+use shapes::{
+    Attachment, Case, CaseMetadata, Contact, Counsel, DocketEntry, Member, Message, PractitionerName, ServedParty,
+    User, WorkItem, WorkItemDocument, WorkingCopy,
+};
 
 const GIVEN_NAMES: &[&str] = &["Ada", "Grace", "Ignacio", "Zoë", "Thelonious", "Mei", "Siobhán", "Kwame", "Ruth"];
 const FAMILY_NAMES: &[&str] = &["Lovelace", "Hopper", "Núñez", "O'Brien", "Monk", "Ginsburg", "Ōtani", "Mensah"];
@@ -46,172 +51,32 @@ const WORDS: &[&str] = &[
     "and",
 ];
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Contact {
-    contact_id: String,
-    name: String,
-    address1: String,
-    city: &'static str,
-    postal_code: String,
-    phone: String,
-    service_indicator: &'static str,
-    is_address_sealed: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    email: Option<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Case {
-    pk: String,
-    sk: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gsi1pk: Option<String>,
-    entity_name: &'static str,
-    docket_number: String,
-    sortable_docket_number: u64,
-    case_caption: String,
-    case_type: &'static str,
-    status: &'static str,
-    preferred_trial_city: &'static str,
-    received_at: String,
-    is_paper: bool,
-    has_pending_items: bool,
-    irs_deficiency_amount: f64,
-    petition_payment_amount: u32,
-    #[serde(with = "serde_dynamo::string_set")]
-    associated_judges: Vec<&'static str>,
-    petitioners: Vec<Contact>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct DocketEntry {
-    pk: String,
-    sk: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gsi1pk: Option<String>,
-    entity_name: &'static str,
-    docket_entry_id: String,
-    docket_number: String,
-    index: u32,
-    event_code: &'static str,
-    document_type: &'static str,
-    document_title: String,
-    additional_info: Option<String>,
-    filed_by: String,
-    filing_date: String,
-    number_of_pages: u32,
-    file_size_in_kilobytes: f64,
-    is_file_attached: bool,
-    is_on_docket_record: bool,
-    processing_status: &'static str,
-    served_parties: Vec<ServedParty>,
-    #[serde(with = "serde_dynamo::number_set")]
-    related_entries: Vec<u32>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ServedParty {
-    name: String,
-    service_indicator: &'static str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Message {
-    pk: String,
-    sk: String,
-    gsi1pk: String,
-    entity_name: &'static str,
-    message_id: String,
-    parent_message_id: String,
-    docket_number: String,
-    subject: String,
-    message: String,
-    from: String,
-    from_section: &'static str,
-    to: String,
-    to_section: &'static str,
-    created_at: String,
-    is_replied_to: bool,
-    attachments: Vec<Attachment>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Attachment {
-    document_id: String,
-    document_title: &'static str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct WorkItem {
-    pk: String,
-    sk: String,
-    gsi1pk: String,
-    entity_name: &'static str,
-    work_item_id: String,
-    docket_number: String,
-    case_status: &'static str,
-    section: &'static str,
-    assignee_name: Option<String>,
-    high_priority: bool,
-    updated_at: String,
-    docket_entry: WorkItemDocument,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct WorkItemDocument {
-    docket_entry_id: String,
-    document_type: &'static str,
-    document_title: String,
-    filed_by: String,
-    is_minute_entry: bool,
-    index: u32,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct User {
-    pk: String,
-    sk: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gsi1pk: Option<String>,
-    entity_name: &'static str,
-    user_id: String,
-    role: &'static str,
-    section: &'static str,
-    login_count: u64,
-    contact: Contact,
-    #[serde(with = "serde_dynamo::string_set")]
-    permissions: Vec<&'static str>,
-    note: String,
-}
-
 /// Opens cases one after the other and files into the newest.
 #[derive(Default)]
 pub(super) struct Court {
     cases: u32,
+    /// The newest user, until it has joined a section.
+    user: Option<String>,
     /// Docket entries of the newest case.
     entries: u32,
 }
 
 impl Court {
-    /// The next item: of a hundred about 10 cases, 55 docket entries, 13 messages, 12 work items, 10 users.
+    /// The next item: of a hundred about 10 cases, 50 docket entries, 12 messages, 12 work items, 8 users, 4 counsel, 2
+    /// working copies, a practitioner's name and a member of a section.
     pub(super) fn next_item(&mut self, rng: &mut StdRng) -> TypedItem {
         let dice = rng.random_range(0..100);
         let item = match dice {
             _ if self.cases == 0 => serde_dynamo::to_item(self.case(rng)),
             0..10 => serde_dynamo::to_item(self.case(rng)),
-            10..65 => serde_dynamo::to_item(self.docket_entry(rng)),
-            65..78 => serde_dynamo::to_item(self.message(rng)),
-            78..90 => serde_dynamo::to_item(self.work_item(rng)),
-            _ => serde_dynamo::to_item(user(rng)),
+            10..60 => serde_dynamo::to_item(self.docket_entry(rng)),
+            60..72 => serde_dynamo::to_item(self.message(rng)),
+            72..84 => serde_dynamo::to_item(self.work_item(rng)),
+            84..88 => serde_dynamo::to_item(self.counsel(rng)),
+            88..90 => serde_dynamo::to_item(self.working_copy(rng)),
+            90 => serde_dynamo::to_item(practitioner_name(rng)),
+            91 if self.user.is_some() => serde_dynamo::to_item(self.member()),
+            _ => serde_dynamo::to_item(self.user(rng)),
         };
         item.expect("plain structures always have an item form")
     }
@@ -247,6 +112,8 @@ impl Court {
             received_at: date(rng),
             is_paper: rng.random(),
             has_pending_items: rng.random(),
+            order_for_ods: rng.random_bool(0.3).then_some(true),
+            lead_docket_number: leads.then(|| self.docket_number()),
             irs_deficiency_amount: f64::from(rng.random_range(0..100_000_000)) / 100.0,
             petition_payment_amount: 60,
             associated_judges: vec!["Chief Judge", pick(rng, FAMILY_NAMES)],
@@ -334,22 +201,70 @@ impl Court {
             },
         }
     }
+
+    fn counsel(&self, rng: &mut StdRng) -> Counsel {
+        let id = uuid(rng);
+        let (kind, entity_name) =
+            pick(rng, &[("privatePractitioner", "PrivatePractitioner"), ("irsPractitioner", "IrsPractitioner")]);
+        Counsel {
+            pk: self.partition(),
+            sk: format!("{kind}|{id}"),
+            entity_name,
+            user_id: id,
+            bar_number: format!("PT{:04}", rng.random_range(0..10_000)),
+            service_indicator: pick(rng, SERVICES),
+            contact: contact(rng),
+            representing: (0..3).map(|_| uuid(rng)).collect(),
+        }
+    }
+
+    fn working_copy(&self, rng: &mut StdRng) -> WorkingCopy {
+        let statuses = &["Set for Trial", "Dismissed", "Continued", "A Basis Reached"];
+        let mut metadata = || CaseMetadata { trial_status: pick(rng, statuses) };
+        let case_metadata = (0..8).map(|number| (format!("{}-20", self.cases + number), metadata())).collect();
+        WorkingCopy {
+            pk: format!("trial-session-working-copy|{}", uuid(rng)),
+            sk: format!("user|{}", uuid(rng)),
+            entity_name: "TrialSessionWorkingCopy",
+            sort: "docket",
+            sort_order: "asc",
+            case_metadata,
+            session_notes: words(rng, 25),
+        }
+    }
+
+    fn user(&mut self, rng: &mut StdRng) -> User {
+        let id = uuid(rng);
+        let user = User {
+            pk: format!("user|{id}"),
+            sk: format!("user|{id}"),
+            gsi1pk: rng.random_bool(0.2).then(|| format!("section|{}", pick(rng, SECTIONS))),
+            entity_name: "User",
+            user_id: id,
+            role: pick(rng, &["petitioner", "privatePractitioner", "docketclerk", "judge"]),
+            section: pick(rng, SECTIONS),
+            login_count: rng.random_range(0..5_000),
+            contact: contact(rng),
+            permissions: vec!["CREATE_MESSAGE", "GET_CASE", "UPLOAD_DOCUMENT"],
+            note: words(rng, 8),
+        };
+        self.user = Some(user.pk.clone());
+        user
+    }
+
+    fn member(&mut self) -> Member {
+        let sk = self.user.take().unwrap_or_default();
+        Member { pk: "section|judge", sk, entity_name: "SectionMember", section: "judge" }
+    }
 }
 
-fn user(rng: &mut StdRng) -> User {
-    let id = uuid(rng);
-    User {
-        pk: format!("user|{id}"),
-        sk: format!("user|{id}"),
-        gsi1pk: rng.random_bool(0.2).then(|| format!("section|{}", pick(rng, SECTIONS))),
-        entity_name: "User",
-        user_id: id,
-        role: pick(rng, &["petitioner", "privatePractitioner", "docketclerk", "judge"]),
-        section: pick(rng, SECTIONS),
-        login_count: rng.random_range(0..5_000),
-        contact: contact(rng),
-        permissions: vec!["CREATE_MESSAGE", "GET_CASE", "UPLOAD_DOCUMENT"],
-        note: words(rng, 8),
+fn practitioner_name(rng: &mut StdRng) -> PractitionerName {
+    PractitionerName {
+        pk: format!("practitioner|{}", pick(rng, FAMILY_NAMES).to_lowercase()),
+        sk: format!("user|{}", uuid(rng)),
+        entity_name: "PractitionerName",
+        firm: format!("{} & Partners", person(rng)),
+        note: words(rng, 40),
     }
 }
 

@@ -1,7 +1,9 @@
 //! A table in memory that transforms may look items up in.
 
+use std::collections::HashMap;
+
 use crate::error::Result;
-use crate::item::{KeySchema, RawItem, Value};
+use crate::item::{Key, KeySchema, RawItem};
 use crate::lookup::{Lookup, LookupPage, LookupQuery, sort_order};
 
 /// Items that can be looked up.
@@ -9,14 +11,22 @@ use crate::lookup::{Lookup, LookupPage, LookupQuery, sort_order};
 pub struct LookupTable {
     name: String,
     schema: KeySchema,
-    items: Vec<RawItem>,
+    items: HashMap<Key, RawItem>,
+    /// Items with the same partition key, in the order of their sort keys.
+    collections: HashMap<Key, Vec<RawItem>>,
     page_items: usize,
 }
 
 impl LookupTable {
     /// A table of these items.
     pub fn new(name: impl Into<String>, schema: KeySchema, items: Vec<RawItem>) -> Self {
-        Self { name: name.into(), schema, items, page_items: usize::MAX }
+        let mut collections: HashMap<Key, Vec<RawItem>> = HashMap::new();
+        for item in &items {
+            collections.entry(Key::new(item.partition_value(), None)).or_default().push(item.clone());
+        }
+        collections.values_mut().for_each(|collection| collection.sort_by(sort_order));
+        let items = items.into_iter().map(|item| (item.key(), item)).collect();
+        Self { name: name.into(), schema, items, collections, page_items: usize::MAX }
     }
 
     /// Answers queries with at most that many items at a time.
@@ -37,14 +47,11 @@ impl Lookup for LookupTable {
     }
 
     fn get(&self, key: &RawItem) -> Result<Option<RawItem>> {
-        let key = key.key();
-        Ok(self.items.iter().find(|item| item.key() == key).cloned())
+        Ok(self.items.get(&key.key()).cloned())
     }
 
     fn query(&self, query: &LookupQuery) -> Result<LookupPage> {
-        let is_asked = |item: &&RawItem| Value::parse(item.partition_value()).as_ref() == Ok(&query.partition);
-        let mut collection: Vec<RawItem> = self.items.iter().filter(is_asked).cloned().collect();
-        collection.sort_by(sort_order);
-        Ok(query.answer(&collection, &self.schema, self.page_items))
+        let collection = self.collections.get(&query.collection()).map_or(&[][..], Vec::as_slice);
+        Ok(query.answer(collection, &self.schema, self.page_items))
     }
 }

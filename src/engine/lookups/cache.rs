@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tokio::time::Instant;
 
-use crate::item::{Key, KeySchema, RawItem, Value};
+use crate::item::{Key, KeySchema, RawItem};
 use crate::lookup::{LookupPage, LookupQuery, SortRange};
 
 /// Bytes of items that are kept, at the most twice.
@@ -15,8 +15,8 @@ const ENTRY_BYTES: usize = 200;
 /// Answers by partition key: the younger half, and the older one, which goes when the younger is full.
 pub struct Cache {
     schema: KeySchema,
-    young: HashMap<Vec<u8>, Collection>,
-    old: HashMap<Vec<u8>, Collection>,
+    young: HashMap<Key, Collection>,
+    old: HashMap<Key, Collection>,
     young_bytes: usize,
 }
 
@@ -37,8 +37,8 @@ impl Cache {
     }
 
     /// What the source said at `since` or later about the item with that key.
-    pub fn get(&mut self, key: &RawItem, since: Instant) -> Option<Option<RawItem>> {
-        let collection = self.collection(&partition(key.partition_value()))?;
+    pub fn get(&self, key: &RawItem, since: Instant) -> Option<Option<RawItem>> {
+        let collection = self.collection(&Key::new(key.partition_value(), None))?;
         let wanted = key.key();
         if let Some((asked_at, all)) = &collection.all
             && *asked_at >= since
@@ -51,13 +51,12 @@ impl Cache {
     }
 
     /// The answer to that question as the source would have given it at `since` or later.
-    pub fn query(&mut self, query: &LookupQuery, since: Instant) -> Option<LookupPage> {
-        let schema = self.schema.clone();
-        let collection = self.collection(&written(&query.partition))?;
+    pub fn query(&self, query: &LookupQuery, since: Instant) -> Option<LookupPage> {
+        let collection = self.collection(&query.collection())?;
         if let Some((asked_at, all)) = &collection.all
             && *asked_at >= since
         {
-            return Some(query.answer(all, &schema, usize::MAX));
+            return Some(query.answer(all, &self.schema, usize::MAX));
         }
         let known = collection.parts.iter().find(|(asked_at, other, _)| *asked_at >= since && is_same(other, query));
         known.map(|(_, _, page)| page.clone())
@@ -66,7 +65,7 @@ impl Cache {
     /// Remembers what was answered to a question that was asked then.
     pub fn keep_item(&mut self, key: &RawItem, found: Option<&RawItem>, asked_at: Instant) {
         let bytes = ENTRY_BYTES + key.json().len() + found.map_or(0, |item| item.json().len());
-        let Some(collection) = self.room(partition(key.partition_value()), bytes) else { return };
+        let Some(collection) = self.room(Key::new(key.partition_value(), None), bytes) else { return };
         collection.items.insert(key.key(), (asked_at, found.cloned()));
     }
 
@@ -76,7 +75,7 @@ impl Cache {
             return;
         }
         let bytes = ENTRY_BYTES + page.items.iter().map(|item| item.json().len()).sum::<usize>();
-        let Some(collection) = self.room(written(&query.partition), bytes) else { return };
+        let Some(collection) = self.room(query.collection(), bytes) else { return };
         // An answer without an end has no more than the limit allows, so it is complete all the same.
         if query.sort == SortRange::All {
             let mut items = page.items.clone();
@@ -90,12 +89,12 @@ impl Cache {
         collection.parts.push((asked_at, query.clone(), page.clone()));
     }
 
-    fn collection(&mut self, partition: &[u8]) -> Option<&Collection> {
+    fn collection(&self, partition: &Key) -> Option<&Collection> {
         self.young.get(partition).or_else(|| self.old.get(partition))
     }
 
     /// The collection, moved to the younger half; `None` where so much is not kept.
-    fn room(&mut self, partition: Vec<u8>, bytes: usize) -> Option<&mut Collection> {
+    fn room(&mut self, partition: Key, bytes: usize) -> Option<&mut Collection> {
         if bytes > MAX_BYTES / 4 {
             return None;
         }
@@ -111,15 +110,4 @@ impl Cache {
 
 fn is_same(one: &LookupQuery, other: &LookupQuery) -> bool {
     one.sort == other.sort && one.descending == other.descending && one.limit == other.limit && other.after.is_none()
-}
-
-/// One way to write the value, so that equal values are found.
-fn partition(json: &[u8]) -> Vec<u8> {
-    Value::parse(json).map_or_else(|_| json.to_vec(), |value| written(&value))
-}
-
-fn written(value: &Value) -> Vec<u8> {
-    let mut json = Vec::new();
-    value.write(&mut json);
-    json
 }
