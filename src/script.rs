@@ -73,6 +73,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::expression::Condition;
 use crate::item::{KeySchema, RawItem};
 use crate::lookup::Lookup;
 use crate::transform::{KeyRule, Occasion, Transform};
@@ -90,6 +91,8 @@ pub struct Script {
     name: String,
     sources: Arc<Sources>,
     exports: Exports,
+    /// Which items are handed to it; all if `None`.
+    when: Option<Condition>,
     rule: KeyRule,
     schema: KeySchema,
     limits: Limits,
@@ -120,10 +123,13 @@ impl Script {
         let ingredients = Ingredients { sources: &sources, limits: &limits, table, cases: Some(schema) };
         let (engine, exports) = Engine::new(ingredients).map_err(|failure| unfit(&sources, failure))?;
         let rule = rule(file, &exports)?;
+        let when = exports.when.as_deref().map(Condition::parse).transpose();
+        let when = when.map_err(|error| Error::from(error).context(format!("{file}: when")))?;
         Ok(Self {
             name: file.to_owned(),
             sources,
             exports,
+            when,
             rule,
             schema: schema.clone(),
             limits,
@@ -132,7 +138,7 @@ impl Script {
         })
     }
 
-    /// Which items are to be handed to the script, in DynamoDB's condition language; all if `None`.
+    /// Which items are handed to the script, in DynamoDB's condition language; all if `None`.
     pub fn when(&self) -> Option<&str> {
         self.exports.when.as_deref()
     }
@@ -155,6 +161,11 @@ impl Script {
     /// Appends the outputs for several items. An error refuses all of them.
     pub fn apply_page(&self, items: &[RawItem], occasion: &Occasion, outputs: &mut Vec<RawItem>) -> Result<(), String> {
         self.run(items, occasion, outputs)
+    }
+
+    fn takes(&self, item: &RawItem) -> Result<bool, String> {
+        let matches = self.when.as_ref().map_or(Ok(true), |when| when.matches(item));
+        matches.map_err(|reason| format!("{}: when: {reason}", self.name))
     }
 
     fn fresh(&self) -> Result<Engine, Failure> {
@@ -220,7 +231,11 @@ impl Transform for Script {
     }
 
     fn apply(&self, item: RawItem, occasion: &Occasion, outputs: &mut Vec<RawItem>) -> Result<(), String> {
-        self.run(&[item], occasion, outputs)
+        if self.takes(&item)? {
+            return self.run(&[item], occasion, outputs);
+        }
+        outputs.push(item);
+        Ok(())
     }
 
     fn has_lookups(&self) -> bool {
@@ -229,6 +244,10 @@ impl Transform for Script {
 
     fn drops(&self) -> bool {
         self.exports.drops
+    }
+
+    fn selects(&self, item: &RawItem) -> bool {
+        self.takes(item).unwrap_or(true)
     }
 
     fn files(&self) -> Vec<(String, String)> {

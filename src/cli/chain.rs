@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::expression::Condition;
 use crate::item::{KeySchema, RawItem};
 use crate::recipe::{Expected, Recipe};
 use crate::script::{Script, ScriptCase};
-use crate::transform::{Chain, KeyRule, Occasion, Transform};
+use crate::transform::{Chain, Transform};
 
 /// Every transform is called so.
 const NAMES: &str = "call it NNNN-name.toml, .ts, .js or .mjs: a number of at least four digits, then a name";
@@ -88,65 +87,7 @@ fn script(directory: &Path, path: &Path, schema: &KeySchema, table: &str) -> Res
         table: case.table.clone(),
     };
     let cases = script.cases().iter().map(case).collect();
-    Ok(Link { cases, transform: Arc::new(Selected::new(script)?) })
-}
-
-/// A script, and the items that are handed to it.
-struct Selected {
-    when: Option<Condition>,
-    script: Script,
-}
-
-impl Selected {
-    fn new(script: Script) -> Result<Self> {
-        let when = script.when().map(Condition::parse).transpose();
-        let when = when.map_err(|error| Error::from(error).context(format!("{}: when", script.name())))?;
-        Ok(Self { when, script })
-    }
-
-    /// Whether the script is to see the item.
-    fn takes(&self, item: &RawItem) -> std::result::Result<bool, String> {
-        let matches = self.when.as_ref().map_or(Ok(true), |when| when.matches(item));
-        matches.map_err(|reason| format!("{}: when: {reason}", self.script.name()))
-    }
-}
-
-impl Transform for Selected {
-    fn name(&self) -> &str {
-        self.script.name()
-    }
-
-    fn keys(&self) -> KeyRule {
-        self.script.keys()
-    }
-
-    fn owner(&self, output: &RawItem) -> Option<RawItem> {
-        self.script.owner(output)
-    }
-
-    fn apply(&self, item: RawItem, occasion: &Occasion, outputs: &mut Vec<RawItem>) -> std::result::Result<(), String> {
-        if self.takes(&item)? {
-            return self.script.apply(item, occasion, outputs);
-        }
-        outputs.push(item);
-        Ok(())
-    }
-
-    fn has_lookups(&self) -> bool {
-        self.script.has_lookups()
-    }
-
-    fn drops(&self) -> bool {
-        self.script.drops()
-    }
-
-    fn selects(&self, item: &RawItem) -> bool {
-        self.takes(item).unwrap_or(true)
-    }
-
-    fn files(&self) -> Vec<(String, String)> {
-        self.script.files()
-    }
+    Ok(Link { cases, transform: Arc::new(script) })
 }
 
 fn extension(path: &Path) -> &str {
