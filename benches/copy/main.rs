@@ -16,7 +16,8 @@ use std::process::ExitCode;
 
 use support::measure::Measurement;
 use support::records::Stream;
-use support::{Responder, connection, is_bench, measured, promise, responder, value};
+use support::verdict::{is_bench, promise, value};
+use support::{Responder, connection, measured, responder};
 
 /// Segments read at once by the loops; the engine finds its own number.
 pub const READERS: usize = 4;

@@ -5,6 +5,7 @@ pub mod migration;
 pub mod page;
 pub mod records;
 pub mod responder;
+pub mod verdict;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -54,12 +55,6 @@ pub fn measured(arguments: &[&str]) -> Measurement {
     Measurement::parse(&line).expect("a line of figures")
 }
 
-/// Prints whether a promise is kept.
-pub fn promise(words: &str, kept: bool) -> bool {
-    println!("{} {words}", if kept { "kept  " } else { "BROKEN" });
-    kept
-}
-
 /// Clients of a responder.
 pub async fn connection(url: &str) -> Connection {
     let options = ClientOptions {
@@ -69,17 +64,6 @@ pub async fn connection(url: &str) -> Connection {
         request_timeout: Duration::from_secs(10),
     };
     connect(&options).await.expect("the credentials are in the environment")
-}
-
-/// The number behind a flag; what else Cargo or a person passes does not matter.
-pub fn value(words: &[&str], name: &str) -> Option<usize> {
-    let at = words.iter().position(|word| *word == name)?;
-    words.get(at + 1)?.replace('_', "").parse().ok()
-}
-
-/// Whether this is a benchmark and not a test of one: Cargo passes `--bench` only when it is asked for a benchmark.
-pub fn is_bench(words: &[&str]) -> bool {
-    words.contains(&"--bench") && !words.contains(&"--test")
 }
 
 fn start(arguments: &[&str]) -> Child {
