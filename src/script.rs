@@ -14,7 +14,7 @@
 //! |---|---|
 //! | `migrateItems(items, documentClient, applicationContext)` | gives an array of items, or a promise of one; fewer items drop some, more add some |
 //! | `when` | a condition in DynamoDB's language: items that it does not select never get here |
-//! | `batch = true` | `items` may be a page; without it there is always one item, because neighbours in a page are an accident |
+//! | `batch = true` | it takes several items at a time, whatever they are. A run hands it one at a time all the same: neighbours in a page are an accident |
 //! | `keys = 'identity'`, `'derived'` or `'free'` | what happens to keys ([`KeyRule`]); without it they stay as they are |
 //! | `owner(key)` | for derived keys: from an output's key attributes to those of the item that it comes from |
 //! | `drops = true` | it drops items, and means to: `transform test` takes a drop for a mistake otherwise |
@@ -42,8 +42,8 @@
 //!
 //! The same item has to give the same result every time, in whatever company, so there is no clock (`new Date()` is always
 //! [`Limits::now_ms`], and the time zone is UTC), no `Math.random`, no timers, no files and no network.
-//! `documentClient.get`, `query` and `batchGet` read the source table consistently, with or without `.promise()`, for
-//! scripts that declare the parameter; those must keep keys as they are.
+//! `documentClient.get`, `query` and `batchGet` show the source table as it was when the item was read, or later, with or without
+//! `.promise()`, for scripts that declare the parameter; those must keep keys as they are.
 //!
 //! # Limits
 //!

@@ -68,6 +68,7 @@ impl Reader {
         self.watermark.open_segment(state);
         // Of the first page nothing is known; later ones cost about what the last one did.
         let mut units_expected = 1.0;
+        let mut rows = Vec::new();
         loop {
             let mut memory = self.reserve(PAGE_KIB).await?;
             let permit = self.in_flight.acquire().await;
@@ -79,7 +80,7 @@ impl Reader {
             units_expected = page.units;
             drop(memory.split((PAGE_KIB as usize).saturating_sub(page.bytes / 1024 + 1)));
             let next = page.next.clone();
-            let is_handed_over = self.hand_over(segment, page, memory, guard);
+            let is_handed_over = self.hand_over(segment, page, &mut rows, memory, guard);
             match next {
                 Some(next) if is_handed_over => cursor = Some(next),
                 _ => return Ok(()),
@@ -93,19 +94,26 @@ impl Reader {
     }
 
     /// Transforms a page's items and queues what they write; false when the run ends before that is known.
-    fn hand_over(&self, segment: u32, page: Page, memory: OwnedSemaphorePermit, guard: PageGuard) -> bool {
+    /// `rows` is room that serves for one page after the other.
+    fn hand_over(
+        &self,
+        segment: u32,
+        page: Page,
+        rows: &mut Vec<Operation>,
+        memory: OwnedSemaphorePermit,
+        guard: PageGuard,
+    ) -> bool {
         let items_read = page.items.len();
         let mut outputs = Vec::new();
         let occasion = self.applier.occasion();
         // The transform runs before the gate is closed to others.
-        let rows = page.items.into_iter().map(|item| self.applier.row(item, &occasion, &mut outputs));
-        let rows: Vec<Operation> = rows.collect();
+        rows.extend(page.items.into_iter().map(|item| self.applier.row(item, &occasion, &mut outputs)));
         if self.applier.has_given_up() {
             return false;
         }
         let held = Held { memory: Some(memory), page: Some(guard) };
         let ticket = self.watermark.open_page(segment, page.next, items_read, items_read, held);
-        self.gate.push_rows(rows.into_iter(), &ticket);
+        self.gate.push_rows(rows.drain(..), &ticket);
         true
     }
 }
