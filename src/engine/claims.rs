@@ -363,6 +363,10 @@ async fn reread(tools: Tools, lane: u64, winner: RawItem, key: Key, item: RawIte
     let found = tools.reads.item(&winner).await;
     let found = found.map_err(|error| error.context("looking up who else has an output's key"))?;
     let output = found.and_then(|found| tools.applier.output(found, &key));
+    if tools.applier.has_given_up() {
+        // What stands there is not known, so nothing is written: the operation is begun anew when the run resumes.
+        return std::future::pending().await;
+    }
     Ok(Reread { lane, write: output.map_or(Write::Delete(item), Write::Put) })
 }
 

@@ -59,6 +59,8 @@ fn transforms_are_looked_at_and_timed_on_a_table_and_on_made_up_items() {
     let preview = ferry.run(&[&["transform", "preview"], &from[..]].concat());
     let summary = format!("of 120 items of table {}: ", table.name);
     preview.assert_told(0, &["    - title: ", "    + heading: ", "    dropped\n", &summary]);
+    // A file that everybody may read is no longer one.
+    ferry.write("page.html", "old");
     let page = ferry.run(&[&["transform", "preview", "--html", "page.html"], &from[..]].concat());
     page.assert_told(0, &["page.html", &summary]);
     let file = ferry.path().join("page.html");

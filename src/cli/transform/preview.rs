@@ -1,8 +1,8 @@
 //! `tableferry transform preview`: items before and after.
 
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use crate::cli::args::TransformPreviewArgs;
@@ -71,8 +71,13 @@ fn fate(item: &RawItem, outcome: std::result::Result<Vec<RawItem>, String>) -> O
 
 /// Nobody else may read the file: it holds items.
 fn write(path: &Path, page: &str) -> Result<()> {
-    let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    open.and_then(|mut file| file.write_all(page.as_bytes())).map_err(|error| {
+    let written = || {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        // Also one that was there before.
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        file.write_all(page.as_bytes())
+    };
+    written().map_err(|error| {
         Error::new(ErrorKind::Io, format!("{}: {error}", path.display())).hint("name another file with --html")
     })
 }
