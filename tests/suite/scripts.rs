@@ -13,6 +13,7 @@ use crate::support::moves::{KEYS, LOOKING_UP, SCRIPT, expected, write_transforms
 use crate::support::plan::{Call, pass, random_among};
 use crate::support::proxy::Proxy;
 use crate::support::table::Table;
+use crate::support::wait_for;
 use crate::support::writers::{Load, Writers};
 
 #[test]
@@ -132,13 +133,7 @@ fn a_run_that_cannot_look_up_ends_and_resumes() {
     let before = proxy.injected().get(Fault::Hang.name()).copied().unwrap_or(0);
     let waiting = ferry.start_migration(&through, &destination, &more[..4]);
     let is_asked = || proxy.injected().get(Fault::Hang.name()).copied().unwrap_or(0) > before;
-    assert!(
-        (0..1000).any(|_| is_asked() || {
-            thread::sleep(Duration::from_millis(20));
-            false
-        }),
-        "it looks nothing up"
-    );
+    wait_for(Duration::from_secs(20), || is_asked().then_some(())).expect("it looks something up");
     waiting.interrupt();
     waiting.end().assert_code(4);
     assert_eq!(ferry.status().expect("a run")["dead_letters"], json!([]));
@@ -233,6 +228,45 @@ fn a_look_up_may_stand_beside_transforms_that_change_keys() {
     ferry.migrate(&source, &elsewhere, &["--transforms", "moves", "--no-tail"]).assert_code(5);
     let status = ferry.status().expect("a run").to_string();
     assert!(status.contains("depends on what was looked up"), "{status}");
+}
+
+const ONE_KEY: &str = r#"
+keys = "free"
+step = [{ when = 'begins_with(sk, "part|")', update = 'SET sk = "part"' }]
+"#;
+
+/// The one who has a key goes, and who has it next cannot be told when the run is stopped: it must not be nobody.
+#[test]
+fn a_key_that_changes_hands_waits_for_what_has_to_be_looked_up() {
+    let emulator = Dynoxide::start();
+    let source = Table::create(&emulator.endpoint(), "source");
+    let destination = Table::create(&emulator.endpoint(), "destination");
+    let item = |sk: &str| json!({ "pk": { "S": "a" }, "sk": { "S": sk }, "name": { "S": sk } });
+    source.put_all(&["whole", "part|1", "part|2"].map(item));
+    source.enable_stream();
+    let proxy = Proxy::start(&emulator.endpoint(), pass());
+    let ferry = Ferry::new();
+    write_transforms(&ferry, &[("0001-look.ts", LOOKING_UP), ("0002-one.toml", ONE_KEY)]);
+    let through = source.at(&proxy.endpoint());
+    let more = ["--transforms", "moves", "--request-timeout", "1", "--until", "caught-up"];
+    ferry.migrate(&through, &destination, &more).assert_code(5);
+    let name = || {
+        let items = destination.items();
+        items.into_iter().find(|item| item["sk"]["S"] == "part").map(|item| item["name"]["S"].clone())
+    };
+    assert_eq!(name(), Some(json!("part|1")));
+
+    source.delete(&item("part|1"));
+    proxy.follow(Box::new(|call| is_look_up(call).then_some(Fault::Hang)));
+    let waiting = ferry.start_migration(&through, &destination, &more[..4]);
+    let is_asked = || proxy.injected().contains_key(Fault::Hang.name());
+    wait_for(Duration::from_secs(20), || is_asked().then_some(())).expect("it looks something up");
+    waiting.interrupt();
+    waiting.end().assert_code(4);
+    assert_eq!(name(), Some(json!("part|1")), "what stood there stands there still");
+    proxy.follow(pass());
+    ferry.migrate(&through, &destination, &more).assert_code(0);
+    assert_eq!(name(), Some(json!("part|2")));
 }
 
 /// As a table with these items has it.
