@@ -188,3 +188,28 @@ fn cases_are_written_plainly_or_in_dynamodbs_json() {
     );
     assert!(matches!(&cases[2].expected, Expected::Refusal(reason) if reason == "because"));
 }
+
+#[test]
+fn what_a_step_adds_is_of_the_changed_item_and_stays_when_that_is_dropped() {
+    let text = |sk: &str| {
+        format!(
+            r#"
+            keys = "free"
+            [[step]]
+            update = 'SET n = 1'
+            copy = 'SET sk = "copy"'
+            emit = {{ pk = 'pk', sk = '{sk}', n = 'n' }}
+            drop = true
+            "#
+        )
+    };
+    let found = outputs(&recipe(&text(r#""emitted""#)), r#"{"pk":{"S":"a"},"sk":{"S":"b"}}"#);
+    let expected = [
+        r#"{"pk":{"S":"a"},"sk":{"S":"copy"},"n":{"N":"1"}}"#,
+        r#"{"n":{"N":"1"},"pk":{"S":"a"},"sk":{"S":"emitted"}}"#,
+    ];
+    assert_eq!(found, Ok(expected.map(str::to_owned).to_vec()));
+    // What is added is held to DynamoDB's limits too.
+    let reason = outputs(&recipe(&text(r#""""#)), r#"{"pk":{"S":"a"},"sk":{"S":"b"}}"#).expect_err("an empty key");
+    assert!(reason.contains("emit") && reason.contains("sk"), "{reason}");
+}

@@ -128,6 +128,62 @@ async fn an_answer_serves_items_that_were_read_before_it_was_asked_for_and_no_ot
     assert_eq!(get(&later, "a").as_deref(), Some("a new"));
     assert_eq!(get(&first, "a").as_deref(), Some("a new"));
     assert_eq!((lookups.asked(), court.requests.load(Ordering::Relaxed)), ((8, 3), 3));
+
+    let part = query(SortRange::BeginsWith(Value::from("a")));
+    let all = query(SortRange::All);
+    for question in [&part, &all] {
+        court.put(item("a", "old"));
+        let earlier = now(&lookups);
+        assert_eq!(ask(&earlier, question).0, "a old");
+        court.put(item("a", "new"));
+        assert_eq!(ask(&earlier, question).0, "a old", "it is known");
+        assert_eq!(ask(&now(&lookups), question).0, "a new");
+    }
+    // What is known of all is as old for one.
+    let earlier = now(&lookups);
+    assert_eq!(ask(&earlier, &all).0, "a new");
+    court.put(item("a", "newest"));
+    assert_eq!(get(&earlier, "a").as_deref(), Some("a new"));
+    assert_eq!(get(&now(&lookups), "a").as_deref(), Some("a newest"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_is_known_by_everything_that_was_asked() {
+    let court = court(&["a", "b"]);
+    let lookups = patient(&court);
+    let lookup = now(&lookups);
+    let from_a = query(SortRange::AtLeast(Value::from("a")));
+    assert_eq!(ask(&lookup, &from_a).0, "a old, b old");
+    assert_eq!(ask(&lookup, &LookupQuery { descending: true, ..from_a.clone() }).0, "b old, a old");
+    assert_eq!(ask(&lookup, &LookupQuery { limit: Some(1), ..from_a.clone() }).0, "a old");
+    assert_eq!(ask(&lookup, &LookupQuery { after: Some(item("a", "")), ..from_a }).0, "b old");
+    assert_eq!(lookups.asked(), (4, 4));
+}
+
+/// The oldest go first, and what is large is not kept at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_has_bounds() {
+    let court = Arc::new(Court::default());
+    let lookups = patient(&court);
+    let (lookup, began) = (now(&lookups), Instant::now());
+    let value = item("a", &"x".repeat(1 << 20));
+    let key = |number: usize| {
+        let json = format!(r#"{{"pk":{{"S":"c{number}"}},"sk":{{"S":"a"}}}}"#);
+        RawItem::parse(Bytes::from(json), &schema()).expect("a key")
+    };
+    let is_known = |number: usize| lookups.cached(|cache| cache.get(&key(number), began)).is_some();
+    for number in 0..40 {
+        lookups.cached(|cache| cache.keep_item(&key(number), Some(&value), Instant::now()));
+        assert!(is_known(number), "the newest is kept");
+    }
+    let known: Vec<usize> = (0..40).filter(|number| is_known(*number)).collect();
+    assert!((10..=34).contains(&known.len()) && !is_known(0), "{known:?} are kept, of 1 MB each");
+
+    court.put(item("a", &"x".repeat(5 << 20)));
+    for _ in 0..2 {
+        assert!(lookup.get(&item("a", "")).expect("answered").is_some());
+    }
+    assert_eq!(lookups.asked(), (2, 2), "one of 5 MB is asked for each time");
 }
 
 #[tokio::test(flavor = "multi_thread")]

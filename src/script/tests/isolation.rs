@@ -35,6 +35,15 @@ fn a_script_that_does_not_end_is_ended() {
 }
 
 #[test]
+fn each_call_has_its_own_time() {
+    let script = limited("for (let i = 0; i < 300000; i++);", 1_000);
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_millis(1_400) {
+        assert_eq!(apply(&script, &item("")).map(|outputs| outputs.len()), Ok(1));
+    }
+}
+
+#[test]
 fn a_script_that_eats_memory_is_stopped() {
     for body in [
         "const all = []; for (;;) all.push(new Array(1000).fill(0))",
