@@ -28,7 +28,7 @@ use crate::units::{Rate, Side};
 use cache::Cache;
 
 /// How long they are patient where nobody says how long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Answers look-ups from the source, or from what it said before.
 pub struct Lookups {
@@ -66,6 +66,11 @@ impl Lookups {
     /// Whether an answer was not waited for, because the run ends: what transforms made of that does not count.
     pub fn has_given_up(&self) -> bool {
         self.has_given_up.load(Ordering::Relaxed)
+    }
+
+    /// Why there are no answers any more.
+    pub fn error(&self) -> Option<Error> {
+        self.shutdown.error()
     }
 
     /// Questions that transforms asked, and requests that were sent for them.

@@ -98,6 +98,24 @@ fn is_look_up(call: &Call) -> bool {
     call.operation == "Query" && String::from_utf8_lossy(&call.request.body).contains("part|")
 }
 
+/// It shows no refusals that a run would not have.
+#[test]
+fn a_preview_fails_when_the_table_does_not_answer() {
+    let emulator = Dynoxide::start();
+    let source = Table::create(&emulator.endpoint(), "source");
+    source.put_all(&collections());
+    let proxy = Proxy::start(&emulator.endpoint(), Box::new(|call| is_look_up(call).then_some(Fault::Unavailable)));
+    let ferry = Ferry::new();
+    write_transforms(&ferry, &[("0001-look.ts", LOOKING_UP)]);
+    let endpoint = proxy.endpoint();
+    let on_table = ["--transforms", "moves", "--table", &source.name, "--endpoint-url", &endpoint];
+    ferry.run(&[&["transform", "preview"], &on_table[..]].concat()).assert_refused(12, &["looking up an item"]);
+    proxy.follow(pass());
+    ferry
+        .run(&[&["transform", "preview"], &on_table[..]].concat())
+        .assert_told(0, &["620 changed", "1,240 look-ups, 40 requests"]);
+}
+
 /// Not one item becomes a dead letter because a look-up was not answered.
 #[test]
 fn a_run_that_cannot_look_up_ends_and_resumes() {

@@ -33,6 +33,7 @@ pub async fn bench(args: &TransformBenchArgs) -> Result<u8> {
     if let (Some(old), Some(best_old)) = (&old, &mut best_old) {
         best_old.parallel_items_per_second = parallel(old, &found);
     }
+    found.check_answered()?;
     let lookups = found.asked();
     if args.json {
         let report = serde_json::json!({ "items": found.origin, "new": best, "old": best_old, "lookups": lookups.0, "lookup_requests": lookups.1 });

@@ -43,6 +43,14 @@ impl Items {
         }
     }
 
+    /// Fails when the table did not answer: what transforms made of that is nothing to go by.
+    pub fn check_answered(&self) -> Result<()> {
+        match &self.lookups {
+            Place::Table(lookups) => lookups.error().map_or(Ok(()), Err),
+            Place::Items(_) => Ok(()),
+        }
+    }
+
     /// Questions that transforms asked of the table, and requests that were sent for them.
     pub fn asked(&self) -> (u64, u64) {
         match &self.lookups {

@@ -36,6 +36,7 @@ pub async fn preview(args: &TransformPreviewArgs) -> Result<u8> {
         }
         kept.extend(fate.filter(|_| kept.len() < args.show).map(|fate| previewed(item, fate, &found.schema)));
     }
+    found.check_answered()?;
     counts.lookups = found.asked();
     match &args.html {
         None => {

@@ -47,6 +47,7 @@ pub async fn test(args: &TransformTestArgs) -> Result<u8> {
     if let Some(sample) = &sample {
         let links = chain::links(&args.transforms, &sample.schema, &sample.table)?;
         let (report, is_fine) = check::check(&links, sample, &args.check);
+        sample.check_answered()?;
         to_stdout(&format!("\n{report}"));
         is_sample_fine = is_fine;
     }
