@@ -306,6 +306,11 @@ fn what_a_script_does_wrong_ends_with_a_dead_letter_or_the_run() {
         ("items[0].self = items[0]; return items", "0001-x.js"),
         ("return items.map(({ pk, ...item }) => item)", "pk"),
         ("return items.map(item => ({ ...item, pk: 'other' }))", "changed the item's key"),
+        ("return [...items, ...items]", "two of its outputs have the same key"),
+        (
+            "return items }; export const owner = () => ({ pk: 'a', sk: 'x' }); {",
+            "does not tell that it comes from this",
+        ),
         ("return items.map(item => ({ ...item, t: 'x'.repeat(410000) }))", "0001-x.js"),
     ];
     for (body, reason) in cases {

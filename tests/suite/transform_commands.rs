@@ -82,6 +82,9 @@ fn transforms_are_looked_at_and_timed_on_a_table_and_on_made_up_items() {
     assert_eq!(report["new"]["items_in"], 500);
     let changed = |at: usize| report["new"]["transforms"][at]["changed"].as_u64().expect("a count");
     assert!(changed(1) > 0 && changed(5) > 0, "{report}");
+    let selected = |at: usize| report["new"]["transforms"][at]["selected"].as_u64().expect("a count");
+    assert!((0..6).all(|at| (changed(at)..500).contains(&selected(at))), "{report}");
+    assert!(report["new"]["transforms"][1]["allocations"].as_f64().expect("counted") > 0.1, "{report}");
     ferry.run(&[&bench[..4], &["--table", "none", "--endpoint-url", &endpoint]].concat()).assert_refused(11, &["none"]);
 }
 
@@ -147,6 +150,16 @@ fn a_sample_of_items_shows_the_mistakes_that_transforms_are_prone_to() {
     ferry.run(&on_table).assert_told(0, &["1 case passed", "lost      none", "refused   none", "unstable  none"]);
     write_transforms(&ferry, &[("0002-same.toml", SAME_KEY)]);
     ferry.run(&on_table).assert_told(6, &["twice     9 FOUND", "{\"pk\":{\"S\":\"same\"}"]);
+    // What a recipe drops it means to drop; a changed key is refused as a run would refuse it.
+    write_transforms(&ferry, &[("0002-same.toml", "step = [{ when = 'n = 1', drop = true }]")]);
+    ferry.run(&on_table).assert_told(0, &["0 items come out", "lost      none"]);
+    write_transforms(&ferry, &[("0002-same.toml", "step = [{ when = 'n = 1', update = 'SET sk = \"x\"' }]")]);
+    ferry.run(&on_table).assert_refused(2, &["keys"]);
+    let moved = "export const migrateItems = (items: any[]) => items.map(item => ({ ...item, sk: 'other' }))";
+    write_transforms(&ferry, &[("0002-same.toml", DROP), ("0003-moved.ts", moved)]);
+    ferry.run(&on_table).assert_told(6, &["refused   10 FOUND", "changed the item's key"]);
+    fs::remove_file(ferry.path().join("moves/0003-moved.ts")).expect("is there");
+    write_transforms(&ferry, &[("0002-same.toml", SAME_KEY)]);
     // Without a table on made up items; the rules by their names.
     ferry.run(&[&test[..], &["--check", "--items", "500"]].concat()).assert_told(6, &["imagined court", "twice     "]);
     ferry.run(&[&test[..], &["--check", "nonsense"]].concat()).assert_told(2, &["lost, twice, refused, unstable"]);
@@ -178,10 +191,16 @@ fn what_was_applied_is_skipped_and_when_nothing_is_new_there_is_nothing_to_migra
     );
     assert!(!ferry.path().join(".tableferry").exists(), "a plan writes nothing");
 
-    // One record among the items, under the name that the file had when it was JavaScript.
+    let nothing = ["plan", "--source", &source.name, "--destination", &empty.name, "--no-tail", "--endpoint-url"];
+    let copies = "a migration copies the table";
+    ferry.run(&[&nothing[..], &[&emulator.endpoint()]].concat()).assert_told(0, &["transforms   none", copies]);
+
+    // One record among the items, under the name that the file had when it was JavaScript; and what only looks like one.
     let text = |text: &str| json!({ "S": text });
     let record = |key: &str, file: &str| json!({ "pk": text(key), "sk": text(&format!("migration|{file}")), "createdAt": text("2025-02-03") });
     source.put(&record("migration", "0001-headings.js"));
+    source.put(&json!({ "pk": text("migration"), "sk": text("other|0002-drop.toml") }));
+    source.put(&record("migrations", "0003-look.ts"));
     let skipped = ["0001-headings.ts  applied on 2025-02-03, skipped", "2 of 3 transforms are new"];
     plan(&empty, &[]).assert_told(0, &skipped);
     let moved = ferry.migrate(&source, &empty, &["--transforms", "moves", "--no-tail"]);
