@@ -1,5 +1,6 @@
 //! `drain`: whether everything of a frozen source has arrived.
 
+use std::thread;
 use std::time::Duration;
 
 use crate::support::contents::assert_equal;
@@ -54,6 +55,10 @@ fn a_source_that_is_written_to_is_not_drained_and_then_it_is() {
         live.ferry.drain(&QUICKLY).assert_code(0);
         assert_equal(&live.source.contents(), &live.destination.contents());
         assert!(!running.has_ended(), "nor does the answer: {}", running.stderr());
+        // Silence from before the question proves nothing: what was written just then may still be on its way.
+        thread::sleep(Duration::from_secs(3));
+        let again = live.ferry.drain(&["--quiet-period", "3", "--timeout", "60"]);
+        assert!(again.assert_code(0).took >= Duration::from_secs(3), "{:?}", again.took);
         running.interrupt();
         running.end().assert_code(4);
     }
