@@ -14,9 +14,10 @@ mod typed;
 
 use std::process::ExitCode;
 
+use support::arguments::{is_bench, value};
 use support::measure::Measurement;
 use support::records::Stream;
-use support::verdict::{is_bench, promise, value};
+use support::verdict::promise;
 use support::{Responder, connection, measured, responder};
 
 /// Segments read at once by the loops; the engine finds its own number.

@@ -1,5 +1,6 @@
 //! What the benchmarks of the engine share: a responder, processes, figures.
 
+pub mod arguments;
 pub mod measure;
 pub mod migration;
 pub mod page;

@@ -13,10 +13,11 @@ mod support;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use support::arguments::{is_bench, value};
 use support::measure::Measurement;
 use support::migration::{journal, migration, schema};
 use support::records::Stream;
-use support::verdict::{is_bench, promise, value};
+use support::verdict::promise;
 use support::{Responder, connection, measured, responder};
 use tableferry::dynamodb::TableStream;
 use tableferry::engine::Shutdown;

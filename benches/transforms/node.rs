@@ -1,5 +1,6 @@
 //! The script of the benchmark in Node, run beside.
 
+use std::env;
 use std::path::Path;
 use std::process::Command;
 
@@ -7,34 +8,47 @@ use serde_json::Value;
 
 /// Names the directory with the package.
 const VARIABLE: &str = "TABLEFERRY_NODE_MODULES";
+const REMEDY: &str = "`npm install --prefix DIR @aws-sdk/util-dynamodb`, then set TABLEFERRY_NODE_MODULES=DIR";
 
-/// What Node made of it.
+/// What Node made of the items.
 pub struct Node {
     /// Of Node.
     pub version: String,
-    /// Of one item.
+    /// The least time of an item, in µs.
     pub micros: f64,
-    /// What came of the first item.
-    pub first: Value,
+    /// What came of each item.
+    pub results: Vec<Value>,
 }
 
-/// Runs the script in Node on a file of items; the error says what is missing.
-pub fn run(items: &Path) -> Result<Node, String> {
+impl Node {
+    /// The faster of two.
+    pub fn faster(self, other: Self) -> Self {
+        if self.micros <= other.micros { self } else { other }
+    }
+}
+
+/// Runs the script in Node on a file of items, so many times over all of them after so many items to warm up; the error
+/// says what is missing and how to get it.
+pub fn run(items: &Path, turns: usize, warm_up: usize) -> Result<Node, String> {
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/transforms/node.mjs");
-    let directory = std::env::var(VARIABLE).unwrap_or_else(|_| ".".to_owned());
-    let ended = Command::new("node").arg(program).arg(items).arg(&directory).output();
-    let ended = ended.map_err(|error| format!("node: {error}"))?;
+    let directory = env::var(VARIABLE).unwrap_or_else(|_| ".".to_owned());
+    let mut command = Command::new("node");
+    command.arg(program).arg(items).arg(&directory).args([turns.to_string(), warm_up.to_string()]);
+    let ended =
+        command.output().map_err(|error| format!("node: {error}. Install Node 20 or later, and then {REMEDY}"))?;
     if !ended.status.success() {
         let text = String::from_utf8_lossy(&ended.stderr);
-        let reason = text.lines().find(|line| line.starts_with("Error")).unwrap_or("it failed").to_owned();
-        let remedy = format!("npm install --prefix DIR @aws-sdk/util-dynamodb, then {VARIABLE}=DIR");
-        return Err(format!("{reason}; {remedy}"));
+        let reason = text.lines().find(|line| line.starts_with("Error")).unwrap_or("it failed");
+        return Err(format!("{reason}. {REMEDY}"));
     }
-    let answer: Value = serde_json::from_slice(&ended.stdout).map_err(|error| error.to_string())?;
-    let (version, micros) = (answer["node"].as_str(), answer["micros"].as_f64());
-    let first = answer["first"].as_str().and_then(|text| serde_json::from_str(text).ok());
-    match (version, micros, first) {
-        (Some(version), Some(micros), Some(first)) => Ok(Node { version: version.to_owned(), micros, first }),
-        _ => Err(format!("node answered {answer}")),
-    }
+    let text = String::from_utf8_lossy(&ended.stdout);
+    answer(&text).ok_or_else(|| format!("node answered {:?}", text.chars().take(200).collect::<String>()))
+}
+
+/// A line of figures, then one for each item.
+fn answer(text: &str) -> Option<Node> {
+    let mut lines = text.lines();
+    let figures: Value = serde_json::from_str(lines.next()?).ok()?;
+    let results = lines.map(serde_json::from_str).collect::<Result<_, _>>().ok()?;
+    Some(Node { version: figures["node"].as_str()?.to_owned(), micros: figures["us_per_item"].as_f64()?, results })
 }
