@@ -54,6 +54,7 @@ mod step;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -138,6 +139,8 @@ impl Recipe {
 
     /// An item with the key attributes of the item that `output` comes from.
     fn source_of(&self, output: &RawItem) -> Option<RawItem> {
+        // What stands beside the key must not count: two items could both be told to be the owner of one key.
+        let output = &RawItem::parse(Bytes::from(output.key_json(&self.schema)), &self.schema).ok()?;
         let owner = self.owners.iter().find(|owner| match &owner.when {
             Some(when) => when.matches(output).unwrap_or(false),
             None => true,

@@ -81,3 +81,26 @@ fn names(path: &Path) -> Vec<String> {
 fn stem(file: &str) -> &str {
     file.rsplit_once('.').map_or(file, |(stem, _)| stem)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transform_is_known_by_its_name_whatever_language_it_was_written_in() {
+        for (file, name) in
+            [("0001-a.ts", "0001-a"), ("0001-a.old.js", "0001-a.old"), ("0001-a", "0001-a"), ("0001-a.toml", "0001-a")]
+        {
+            assert_eq!(stem(file), name);
+        }
+        assert_eq!(
+            names(Path::new("moves/0001-a.old.ts")),
+            ["0001-a.old.toml", "0001-a.old.ts", "0001-a.old.js", "0001-a.old.mjs", "0001-a.old"]
+        );
+    }
+
+    #[test]
+    fn without_transforms_everything_is_to_be_moved() {
+        assert!(!Transforms::default().is_nothing_new());
+    }
+}

@@ -278,9 +278,14 @@ impl<'a> Watch<'a> {
             return Some(format!("the source is still written to: {changes} {message}"));
         }
         let is_calm = |shard: &ShardView| shard.quiet_ms.is_some_and(|ms| u128::from(ms) >= CALM.as_millis());
-        if self.calm.is_none() && !tail.shards.is_empty() && tail.shards.iter().all(is_calm) {
+        // What was written just before this began may still be on its way.
+        let is_awaited = self.begun.elapsed() < CALM;
+        if self.calm.is_none() && !is_awaited && !tail.shards.is_empty() && tail.shards.iter().all(is_calm) {
             self.calm = Some(applied);
         }
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -306,3 +306,6 @@ pub fn merge(earlier: Operation, later: Operation) -> Operation {
     }
     Operation { origin: later.origin.or(earlier.origin), writes, rejected: later.rejected }
 }
+
+#[cfg(test)]
+mod tests;

@@ -272,6 +272,8 @@ mod tests {
             ("1e-131", TooSmall),
             ("123456789012345678901234567890123456789", TooPrecise),
             ("1.00000000000000000000000000000000000001", TooPrecise),
+            (&"9".repeat(39), TooPrecise),
+            (&"9".repeat(400), TooPrecise),
         ] {
             assert_eq!(Decimal::parse(text.as_bytes()), Err(fault), "{text}");
         }
@@ -284,6 +286,7 @@ mod tests {
         assert_eq!(number("1e38").minus(number("1")), Ok(number(&nines)));
         assert_eq!(number("0.1").plus(number("0.2")), Ok(number("0.3")));
         assert_eq!(number("1").minus(number("1")), Ok(Decimal::ZERO));
+        assert_eq!(number("0").minus(number("0")).map(|zero| zero.to_string()).as_deref(), Ok("0"));
         assert_eq!(number("1e38").plus(number("1")), Err(NotANumber::TooPrecise));
         assert_eq!(number("9e38").minus(number("1")), Err(NotANumber::TooPrecise));
         assert_eq!(number("1e125").plus(number("1e-130")), Err(NotANumber::TooPrecise));

@@ -240,6 +240,8 @@ mod tests {
             (r#"{"L":[{"M":{"x":{"NS":[]}}}]}"#, Limit::EmptySet),
             (r#"{"SS":["a","b","\u0061"]}"#, Limit::Duplicate),
             (r#"{"NS":["1","1.0"]}"#, Limit::Duplicate),
+            (r#"{"BS":["AQ==","AA==","AQ=="]}"#, Limit::Duplicate),
+            (r#"{"BS":["AQ"]}"#, Limit::Base64),
             (r#"{"M":{"":{"S":"x"}}}"#, Limit::Name),
             (r#"{"N":"1e126"}"#, Limit::Number(NotANumber::TooLarge)),
             (r#"{"L":[{"N":"1e-131"}]}"#, Limit::Number(NotANumber::TooSmall)),
@@ -273,7 +275,9 @@ mod tests {
         assert_eq!(limit(item("k", "", 1)), Limit::EmptyKey);
         assert_eq!(item(&"k".repeat(2_048), "AA==", 1), Ok(()));
         assert_eq!(limit(item(&"k".repeat(2_049), "AA==", 1)), Limit::KeySize { bytes: 2_049, at_most: 2_048 });
-        assert_eq!(limit(item("k", &"AAAA".repeat(342), 1)), Limit::KeySize { bytes: 1_026, at_most: 1_024 });
+        let sort = |last: &str| format!("{}{last}", "AAAA".repeat(341));
+        assert_eq!(item("k", &sort("AA=="), 1), Ok(()));
+        assert_eq!(limit(item("k", &sort("AAA="), 1)), Limit::KeySize { bytes: 1_025, at_most: 1_024 });
         // pk + k, sk + one byte, a
         assert_eq!(item("k", "AA==", 409_600 - 3 - 3 - 1), Ok(()));
         let broken = item("k", "AA==", 409_600 - 3 - 3).expect_err("too large");

@@ -51,7 +51,10 @@ fn steps_run_in_order_on_what_is_selected_and_the_rest_keeps_its_bytes() {
     );
     let other = r#"{ "pk":{"S":"c\u0061se"},"sk":{"S":"x"},"old":{"N":"1.0"}}"#;
     assert_eq!(outputs(&recipe, other), Ok(vec![other.to_owned()]));
-    assert_eq!(outputs(&recipe, r#"{"pk":{"S":"gone"},"sk":{"S":"x"}}"#), Ok(vec![]));
+    let gone = r#"{"pk":{"S":"gone"},"sk":{"S":"x"}}"#;
+    assert_eq!(outputs(&recipe, gone), Ok(vec![]));
+    assert!(recipe.drops() && [CASE, gone].iter().all(|json| recipe.selects(&item(json))));
+    assert!(!recipe.selects(&item(other)));
 }
 
 #[test]
@@ -93,6 +96,28 @@ fn items_are_added_and_keys_change_and_each_tells_whose_it_is() {
 }
 
 #[test]
+fn what_a_step_adds_is_made_of_what_it_has_changed_and_stays_when_the_item_is_dropped() {
+    let recipe = recipe(
+        r#"
+        keys = "free"
+        [[step]]
+        rename = { old = "new" }
+        update = 'SET total = new + 1'
+        copy = 'SET sk = "copy"'
+        emit = { pk = '"emitted"', sk = 'sk', total = 'total' }
+        drop = true
+        "#,
+    );
+    assert_eq!(
+        outputs(&recipe, CASE),
+        Ok(vec![
+            r#"{"pk":{"S":"case|1"},"sk":{"S":"copy"},"new":{"N":"1.0"},"total":{"N":"2"}}"#.to_owned(),
+            r#"{"pk":{"S":"emitted"},"sk":{"S":"case|1"},"total":{"N":"2"}}"#.to_owned(),
+        ])
+    );
+}
+
+#[test]
 fn what_cannot_be_done_to_an_item_refuses_it_with_step_and_rule() {
     for (step, reason) in [
         ("update = 'SET a = old + missing'", "step 1: "),
@@ -112,6 +137,15 @@ fn what_cannot_be_done_to_an_item_refuses_it_with_step_and_rule() {
     let long = format!("[[step]]\nupdate = 'SET a = \"{}\"'", "x".repeat(410_000));
     let refused = outputs(&recipe(&long), CASE).expect_err("too large");
     assert!(refused.contains("400 KB") || refused.contains("409600"), "{refused}");
+    let text = "x".repeat(410_000);
+    for step in [
+        format!("copy = 'SET sk = \"b\", a = \"{text}\"'"),
+        format!("emit = {{ pk = '\"a\"', sk = '\"b\"', a = '\"{text}\"' }}"),
+    ] {
+        let adding = recipe(&format!("keys = 'free'\n[[step]]\n{step}"));
+        let refused = outputs(&adding, CASE).expect_err("too large");
+        assert!(refused.contains("409600"), "{refused}");
+    }
     let taken = recipe("[[step]]\nrename = { old = \"taken\" }");
     let refused = outputs(&taken, r#"{"pk":{"S":"a"},"sk":{"S":"b"},"old":{"N":"1"},"taken":{"N":"2"}}"#);
     assert_eq!(refused, Err("0001-test.toml: step 1: old cannot be renamed: the item has taken already".to_owned()));
@@ -212,4 +246,19 @@ fn what_a_step_adds_is_of_the_changed_item_and_stays_when_that_is_dropped() {
     // What is added is held to DynamoDB's limits too.
     let reason = outputs(&recipe(&text(r#""""#)), r#"{"pk":{"S":"a"},"sk":{"S":"b"}}"#).expect_err("an empty key");
     assert!(reason.contains("emit") && reason.contains("sk"), "{reason}");
+}
+
+/// Two items that want one key would both be told to be its owner by what stands beside the key, and one of them is lost.
+#[test]
+fn whose_an_output_is_its_key_alone_tells() {
+    let recipe = recipe(
+        r#"
+        keys = "derived"
+        owner = [{ pk = 'origin', sk = 'sk' }]
+        step = [{ update = 'SET origin = pk, pk = "same"' }]
+        "#,
+    );
+    let mut found = Vec::new();
+    recipe.apply(item(CASE), &Occasion::default(), &mut found).expect("applies");
+    assert!(recipe.owner(&found[0]).is_none_or(|owner| owner.key() != item(CASE).key()), "{:?}", found[0].json());
 }

@@ -162,6 +162,38 @@ fn a_run_that_cannot_look_up_ends_and_resumes() {
     assert_eq!((found.len(), of_31), (621, 1), "only the item that changed is looked at again");
 }
 
+/// An item that was not looked at to the end is neither written nor refused, and the next run begins with it.
+#[test]
+fn a_copy_that_is_interrupted_while_it_looks_up_resumes_with_the_same_items() {
+    let emulator = Dynoxide::start();
+    let source = Table::create(&emulator.endpoint(), "source");
+    let destination = Table::create(&emulator.endpoint(), "destination");
+    source.put_all(&collections());
+    let proxy = Proxy::start(&emulator.endpoint(), pass());
+    let ferry = Ferry::new();
+    write_transforms(&ferry, &[("0001-look.ts", LOOKING_UP)]);
+    let more = ["--transforms", "moves", "--no-tail"];
+    let through = source.at(&proxy.endpoint());
+    let mut asked = 0;
+    proxy.follow(Box::new(move |call| {
+        asked += u32::from(is_look_up(call));
+        (is_look_up(call) && asked > 4).then_some(Fault::Hang)
+    }));
+    let waiting = ferry.start_migration(&through, &destination, &more);
+    let is_asked = || proxy.injected().get(Fault::Hang.name()).is_some_and(|hanging| *hanging > 0);
+    assert!((0..1000).any(|_| is_asked() || {
+        thread::sleep(Duration::from_millis(20));
+        false
+    }));
+    waiting.interrupt();
+    waiting.end().assert_code(4);
+    assert_eq!(ferry.status().expect("a run")["dead_letters"], json!([]));
+    proxy.follow(pass());
+    ferry.migrate(&through, &destination, &more).assert_code(0);
+    let found = destination.items();
+    assert!(found.len() == 620 && found.iter().all(|item| item["seen"].is_object()), "{}", found.len());
+}
+
 const JUDGES: &str = r#"
 export const when = 'pk = "section|judge"';
 export const migrateItems = async (items: any[], documentClient: any) => {

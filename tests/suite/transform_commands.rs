@@ -7,8 +7,11 @@ use serde_json::{Value, json};
 
 use crate::support::contents::assert_equal;
 use crate::support::dynoxide::Dynoxide;
+use crate::support::fault::Fault;
 use crate::support::ferry::Ferry;
 use crate::support::moves::{DROP, LOOKING_UP, RENAME, SCRIPT, write_transforms};
+use crate::support::plan::{next, pass};
+use crate::support::proxy::Proxy;
 use crate::support::table::Table;
 
 #[test]
@@ -233,4 +236,25 @@ fn what_was_applied_is_skipped_and_when_nothing_is_new_there_is_nothing_to_migra
     plan(&empty, &["--deploy-table", "none"]).assert_refused(11, &["deploy table", "none"]);
     let numbers = Table::create_keyed(&emulator.endpoint(), "numbers", &[("id", "N")]);
     plan(&empty, &["--deploy-table", &numbers.name]).assert_refused(11, &[&numbers.name, "deploy table"]);
+}
+
+/// A record that is overlooked would apply its transform to items that it was applied to.
+#[test]
+fn records_that_come_back_unprocessed_are_asked_for_again() {
+    let emulator = Dynoxide::start();
+    let source = Table::create(&emulator.endpoint(), "source");
+    let destination = Table::create(&emulator.endpoint(), "destination");
+    let deploy = Table::create(&emulator.endpoint(), "deploy");
+    let key = "migration|0002-drop.toml";
+    deploy.put(&json!({ "pk": { "S": key }, "sk": { "S": key }, "createdAt": { "S": "2025-02-03" } }));
+    let proxy = Proxy::start(&emulator.endpoint(), pass());
+    let (ferry, endpoint) = (Ferry::new(), proxy.endpoint());
+    write_transforms(&ferry, &[("0002-drop.toml", DROP)]);
+    let tables = ["plan", "--source", &source.name, "--destination", &destination.name, "--endpoint-url", &endpoint];
+    let plan = [&tables[..], &["--transforms", "moves", "--no-tail", "--deploy-table", &deploy.name]].concat();
+    proxy.follow(next("BatchGetItem", 2, Fault::KeysUnprocessed));
+    ferry.run(&plan).assert_told(7, &["no migration is needed"]);
+    proxy.follow(next("BatchGetItem", u64::MAX, Fault::KeysUnprocessed));
+    let words = [deploy.name.as_str(), "again and again", "read capacity"];
+    ferry.run(&plan).assert_refused(12, &words);
 }

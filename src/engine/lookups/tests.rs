@@ -29,6 +29,8 @@ struct Court {
     items: Mutex<Vec<RawItem>>,
     requests: AtomicU64,
     failures: Mutex<Vec<ErrorKind>>,
+    /// How long an answer is on its way.
+    delay: Mutex<Duration>,
 }
 
 impl Court {
@@ -45,7 +47,14 @@ impl Court {
             Some(kind) => Err(Error::new(kind, "planted")),
             None => Ok(answer(&self.items.lock().expect("lock"))),
         };
-        Box::pin(ready(answer))
+        let delay = *self.delay.lock().expect("lock");
+        if delay.is_zero() {
+            return Box::pin(ready(answer));
+        }
+        Box::pin(async move {
+            tokio::time::sleep(delay).await;
+            answer
+        })
     }
 
     fn fail(&self, kind: ErrorKind, times: usize) {
@@ -200,6 +209,7 @@ async fn a_collection_that_was_read_whole_answers_every_question_about_it() {
     assert_eq!((get(&lookup, "b").as_deref(), get(&lookup, "c")), (Some("b old"), None));
     assert_eq!(lookups.asked(), (5, 1));
     court.put(item("b", "new"));
+    assert_eq!(get(&now(&lookups), "b").as_deref(), Some("b new"));
     assert_eq!(ask(&now(&lookups), &from_b).0, "b new");
 }
 
@@ -220,6 +230,71 @@ async fn one_page_of_several_is_not_taken_for_the_whole() {
         assert_eq!(ask(&lookup, &query(SortRange::BeginsWith(Value::from(start)))).0, items);
     }
     assert_eq!(lookups.asked(), (9, 7));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_of_a_part_answers_the_same_question_and_no_other() {
+    let court = court(&["aa", "ba", "bb"]);
+    let lookups = patient(&court);
+    let part = query(SortRange::BeginsWith(Value::from("b")));
+    let others = [
+        (LookupQuery { descending: true, ..part.clone() }, "bb old, ba old"),
+        (LookupQuery { limit: Some(1), ..part.clone() }, "ba old"),
+        (LookupQuery { after: Some(item("ba", "")), ..part.clone() }, "bb old"),
+        (query(SortRange::BeginsWith(Value::from("a"))), "aa old"),
+    ];
+    let lookup = now(&lookups);
+    for _ in 0..2 {
+        assert_eq!(ask(&lookup, &part).0, "ba old, bb old");
+    }
+    assert_eq!(lookups.asked(), (2, 1));
+    for (other, items) in &others {
+        assert_eq!(ask(&lookup, other).0, *items);
+    }
+    court.put(item("ba", "new"));
+    assert_eq!(ask(&now(&lookups), &part).0, "ba new, bb old");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_that_was_read_while_an_answer_was_on_its_way_is_not_served_by_it() {
+    let court = court(&["a"]);
+    let lookups = patient(&court);
+    let everything = query(SortRange::All);
+    for is_query in [false, true] {
+        let (value, newer) = if is_query { ("a newer", "newest") } else { ("a old", "newer") };
+        *court.delay.lock().expect("lock") = Duration::from_millis(100);
+        let asking = tokio::task::spawn_blocking({
+            let (lookups, everything) = (lookups.clone(), everything.clone());
+            move || match is_query {
+                true => ask(&now(&lookups), &everything).0,
+                false => get(&now(&lookups), "a").expect("an item"),
+            }
+        });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        *court.delay.lock().expect("lock") = Duration::ZERO;
+        court.put(item("a", newer));
+        let later = now(&lookups);
+        assert_eq!(asking.await.expect("asked"), value);
+        let found = if is_query { ask(&later, &everything).0 } else { get(&later, "a").expect("an item") };
+        assert_eq!(found, format!("a {newer}"));
+    }
+}
+
+#[test]
+fn what_was_asked_long_ago_is_forgotten_before_memory_is_short() {
+    let mut cache = Cache::new(schema());
+    let asked_at = Instant::now();
+    let row = |number: usize, text: &str| {
+        let json = format!(r#"{{"pk":{{"S":"case{number}"}},"sk":{{"S":"a"}},"a":{{"S":"{text}"}}}}"#);
+        RawItem::parse(Bytes::from(json), &schema()).expect("an item")
+    };
+    let text = "x".repeat(256 << 10);
+    for number in 0..200 {
+        cache.keep_item(&row(number, ""), Some(&row(number, &text)), asked_at);
+    }
+    let is_known = |number: usize| cache.get(&row(number, ""), asked_at).is_some();
+    assert!((0..200).filter(|number| is_known(*number)).count() <= 128, "32 MB");
+    assert!((150..200).all(is_known), "the last 12 MB");
 }
 
 #[tokio::test(flavor = "multi_thread")]

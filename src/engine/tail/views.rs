@@ -155,6 +155,9 @@ impl Views {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::ShardState;
+    use crate::engine::watermark::{Held, ShardPage};
+    use crate::stream::Position;
 
     #[tokio::test(start_paused = true)]
     async fn silence_is_counted_from_read_to_read() {
@@ -169,5 +172,67 @@ mod tests {
         assert_eq!(quiet_ms(), Some(30_000));
         views.changes(&shard, 0, None);
         assert_eq!(quiet_ms(), None);
+        views.nothing(&shard, false);
+        tokio::time::advance(Duration::from_secs(30)).await;
+        views.nothing(&shard, false);
+        assert_eq!(quiet_ms(), None, "what was read before is not applied yet");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shard_is_at_its_tip_after_long_silence_in_many_reads() {
+        let (views, shard) = (Views::default(), Arc::from("s"));
+        views.add(&shard);
+        for read in 0..TIP_POLLS {
+            assert_eq!(views.tip_ms(&shard, 100_000), None, "{read} reads");
+            views.nothing(&shard, true);
+        }
+        assert_eq!(views.tip_ms(&shard, 100_000), None, "in no time");
+        tokio::time::advance(TIP_QUIET).await;
+        assert_eq!(views.tip_ms(&shard, 100_000), Some(90_000));
+        views.changes(&shard, 0, None);
+        views.nothing(&shard, true);
+        tokio::time::advance(TIP_QUIET).await;
+        assert_eq!(views.tip_ms(&shard, 200_000), None, "after one read");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_read_and_not_applied_counts_and_so_does_its_age() {
+        let (views, watermark, id) = (Views::default(), Watermark::new(Default::default()), Arc::<str>::from("s"));
+        let state =
+            ShardState { id: id.clone(), parent: None, position: Position::Horizon, read_until_ms: 0, ended: false };
+        watermark.open_shard(state, true);
+        views.add(&id);
+        let view = |now_ms| {
+            let view = views.view(&watermark, now_ms);
+            (view.changes_waiting, view.shards[0].lag_ms, view.newest_ms)
+        };
+        assert_eq!(view(1_000), (0, 0, None));
+        let page = ShardPage { last: Some("1".into()), oldest_ms: 7_000, newest_ms: 8_000, is_end: false };
+        let ticket = watermark.open_changes(&id, page, 3, 3, Held::default());
+        views.changes(&id, 8_000, None);
+        [8_000, 7_500].into_iter().for_each(|ms| views.newest(ms));
+        assert_eq!(view(10_000), (3, 3_000, Some(8_000)), "as old as the oldest, as young as the youngest");
+        ticket.answer(3, 3);
+        assert_eq!(view(10_000), (0, 2_000, Some(8_000)), "more may follow at once");
+        views.nothing(&id, true);
+        assert_eq!(view(10_000), (0, 0, Some(8_000)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_marker_stays_and_news_of_shards_take_a_while() {
+        let (views, watermark, shard) = (Views::default(), Watermark::new(Default::default()), Arc::from("s"));
+        let view = || views.view(&watermark, 0);
+        views.add(&shard);
+        views.changes(&shard, 1, Some("one".to_owned()));
+        views.changes(&shard, 2, None);
+        assert_eq!(view().shards[0].marker.as_deref(), Some("one"));
+        views.changes(&shard, 3, Some("two".to_owned()));
+        assert_eq!(view().shards[0].marker.as_deref(), Some("two"));
+        assert!(!view().is_settling);
+        views.unsettle();
+        tokio::time::advance(SETTLING - Duration::from_millis(1)).await;
+        assert!(view().is_settling);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(!view().is_settling);
     }
 }

@@ -96,6 +96,53 @@ fn what_others_left_behind_is_not_an_items_fault() {
     }
 }
 
+/// A call that was ended in the middle may leave anything behind; the next item is not to see it.
+#[test]
+fn a_context_that_has_reached_a_limit_is_not_used_again() {
+    for (body, reason) in
+        [("for (;;);", "did not finish"), ("const all = []; for (;;) all.push(new Uint8Array(1e5))", "of memory")]
+    {
+        let text = format!(
+            "let busy = false; export const migrateItems = items => {{ if (busy) throw new Error('half done');
+               busy = true; if (items[0].loop) {{ {body} }} busy = false; return items }}"
+        );
+        let limits = Limits { time: Duration::from_millis(500), memory_bytes: 8 << 20, ..Limits::default() };
+        let script = load(&[("0001-test.js", &text)], limits).expect("loads");
+        assert_eq!(apply(&script, &item("")).map(|outputs| outputs.len()), Ok(1), "{body}");
+        let refused = refusal(&script, &item(r#""loop":{"BOOL":true}"#));
+        assert!(refused.contains(reason), "{body}: {refused}");
+        assert_eq!(apply(&script, &item("")).map(|outputs| outputs.len()), Ok(1), "{body}");
+    }
+}
+
+/// What the first attempt gave until it reached a limit does not stand beside what the second one gives.
+#[test]
+fn an_item_that_is_tried_again_comes_out_once() {
+    let text = "const all = []; export const keys = 'free'; export const migrateItems = ([item]) =>
+        [item, { ...item, sk: 'copy', get big() { all.push(new Uint8Array(500000)); return 1 } }]";
+    let limits = Limits { memory_bytes: 8 << 20, ..Limits::default() };
+    let script = load(&[("0001-test.js", text)], limits).expect("loads");
+    for _ in 0..40 {
+        assert_eq!(apply(&script, &item("")).map(|outputs| outputs.len()), Ok(2));
+    }
+}
+
+#[test]
+fn the_time_of_a_call_begins_with_the_call() {
+    let time = Duration::from_millis(500);
+    let limits = Limits { time, ..Limits::default() };
+    let work = "let sum = 0; for (let i = 0; i < 50000; i++) sum += i";
+    let text = format!(
+        "export const migrateItems = async items => {{ {work}; await 0; return items }};
+         export const owner = key => {{ {work}; return key }}"
+    );
+    let applied = load(&[("0001-test.js", &text)], limits).expect("loads");
+    let owned = load(&[("0001-test.js", &text)], limits).expect("loads");
+    std::thread::sleep(time * 2);
+    assert_eq!(apply(&applied, &item("")).map(|outputs| outputs.len()), Ok(1));
+    assert!(owned.owner(&item("")).is_some());
+}
+
 #[test]
 fn an_error_says_what_and_where() {
     let files = [
@@ -225,6 +272,7 @@ fn what_a_script_prints_is_there_to_read() {
         let done = apply_on(script, item, &occasion);
         (done.map(|outputs| outputs.len()), lock(&lines).clone())
     };
+    assert_eq!(apply(&script, &item("")).map(|outputs| outputs.len()), Ok(1), "where nobody listens");
     let (done, lines) = printed(&script, &item(r#""big":{"N":"12345678901234567890"}"#));
     assert_eq!(done, Ok(1));
     assert_eq!(

@@ -168,6 +168,18 @@ fn parts_keep_their_bytes_where_others_change() {
         result(&each("item.m.go = 'y'; item.m.list.push(3)"), &deep),
         r#""m":{"M":{"keep":{"N":"1.0"},"list":{"L":[{"N":"2.0"},{"S":"\u0061"},{"N":"3"}]},"go":{"S":"y"}}}"#
     );
+    // What is only taken away at the end leaves nothing that is different.
+    for (body, list) in [
+        ("item.m.list.pop()", r#"[{"N":"2.0"}]"#),
+        ("item.m.list.length = 0", "[]"),
+        ("item.m.list.shift()", r#"[{"S":"a"}]"#),
+    ] {
+        assert_eq!(
+            result(&each(body), &deep),
+            format!(r#""m":{{"M":{{"keep":{{"N":"1.0"}},"list":{{"L":{list}}},"go":{{"S":"x"}}}}}}"#),
+            "{body}"
+        );
+    }
     // The same members in another order are the same map.
     assert_eq!(
         result(&each("item.m = { go: 'x', list: item.m.list, keep: 1 }"), &deep),

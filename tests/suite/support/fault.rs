@@ -49,6 +49,8 @@ pub enum Fault {
     PartialUnprocessed,
     /// BatchWriteItem: every operation comes back.
     AllUnprocessed,
+    /// BatchGetItem: no key is looked up, all of them come back.
+    KeysUnprocessed,
     /// Scan: a page without items whose cursor leads on.
     EmptyPage,
     /// `ValidationException`; the server does not act.
@@ -90,6 +92,7 @@ impl Fault {
             Self::ExpiredToken => "expired token",
             Self::PartialUnprocessed => "partially unprocessed",
             Self::AllUnprocessed => "all unprocessed",
+            Self::KeysUnprocessed => "keys unprocessed",
             Self::EmptyPage => "empty page",
             Self::Rejected => "rejected",
             Self::ExpiredIterator => "expired iterator",
@@ -103,6 +106,7 @@ impl Fault {
     pub fn concerns(self, operation: &str) -> bool {
         match self {
             Self::PartialUnprocessed | Self::AllUnprocessed => operation == "BatchWriteItem",
+            Self::KeysUnprocessed => operation == "BatchGetItem",
             Self::EmptyPage => operation == "Scan",
             Self::ExpiredIterator | Self::EmptyRecords => operation == "GetRecords",
             Self::TrimmedData => ["GetRecords", "GetShardIterator"].contains(&operation),

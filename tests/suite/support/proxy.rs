@@ -237,6 +237,10 @@ impl Shared {
             }
             Some(Fault::PartialUnprocessed) => stream.write_all(&self.partly(request, 1)?.bytes())?,
             Some(Fault::AllUnprocessed) => stream.write_all(&self.partly(request, 0)?.bytes())?,
+            Some(Fault::KeysUnprocessed) => {
+                let body = json!({ "Responses": {}, "UnprocessedKeys": request.json()["RequestItems"] });
+                stream.write_all(&fault::answer("200 OK", &body).bytes())?;
+            }
             Some(Fault::EmptyPage) => stream.write_all(&self.empty_page(&request).bytes())?,
             Some(Fault::EmptyRecords) => stream.write_all(&empty_records(&request).bytes())?,
             Some(other) => unreachable!("{other:?} has an answer of its own"),
